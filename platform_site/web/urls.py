@@ -1,0 +1,13 @@
+"""Search and jobs: pages that gather several apps."""
+
+from django.urls import path
+
+from platform_site.web import jobs, search
+
+app_name = "web"
+urlpatterns = [
+    path("search/", search.search, name="search"),
+    path("jobs/", jobs.job_list, name="jobs"),
+    path("jobs/<int:job_id>/", jobs.job_page, name="job-detail"),
+    path("jobs/<int:job_id>/control/", jobs.job_control, name="job-control"),
+]
