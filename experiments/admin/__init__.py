@@ -1,0 +1,4 @@
+"""Django's console finds the models of this app here."""
+
+from experiments.admin import datasets as datasets
+from experiments.admin import runs as runs

@@ -1,0 +1,143 @@
+"""What pages and API read of runs: lists, curves, log lines, latest values."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db.models import Q, QuerySet
+
+from experiments.models import DatasetVersion, MetricPoint, Run, RunReport
+from platform_site.accounts.models import Project
+from platform_site.core.paging import Window
+from platform_site.jobs.models import Job, JobLogLine
+
+LATEST_POINTS = 60
+MAX_CURVE_POINTS = 2000
+SORT_FIELDS = {
+    "created": "id",
+    "-created": "-id",
+    "name": "name",
+    "-name": "-name",
+    "score": "headline_value",
+    "-score": "-headline_value",
+}
+SHOWN_FIELDS: Final = (
+    "uuid",
+    "name",
+    "status",
+    "model_type",
+    "task",
+    "target",
+    "headline_metric",
+    "headline_value",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "project__name",
+    "job__progress_percent",
+    "job__stage",
+    "job__eta_s",
+    "job__status",
+    "job__priority",
+    "created_by__username",
+    "created_by__first_name",
+    "created_by__last_name",
+    "dataset_version__number",
+    "dataset_version__dataset__name",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQuery:
+    """What a list of runs is asked for."""
+
+    status: str = ""
+    model_type: str = ""
+    dataset_id: int | None = None
+    search: str = ""
+    sort: str = "-created"
+
+
+def run_page(
+    projects: QuerySet[Project], query: RunQuery, window: Window
+) -> tuple[list[Run], bool]:
+    """Return one page of the projects' runs and whether more follow, with three queries.
+
+    The page is found among the ids alone, which the indexes of `Run` hold in order; sorting
+    joined rows instead took 950 ms of CPU with 10,000 runs (2026-11-20).
+    """
+    last = window.offset + window.limit
+    ids = list(_matching(projects, query).values_list("id", flat=True)[window.offset : last + 1])
+    rows = _shown().in_bulk(ids[: window.limit])
+    return [rows[one] for one in ids[: window.limit] if one in rows], len(ids) > window.limit
+
+
+def _matching(projects: QuerySet[Project], query: RunQuery) -> QuerySet[Run]:
+    # Numbers instead of a subquery: with one project SQLite then reads its index in order.
+    runs = Run.objects.filter(project__in=list(projects.values_list("id", flat=True)))
+    if query.status:
+        runs = runs.filter(status=query.status)
+    if query.model_type:
+        runs = runs.filter(model_type=query.model_type)
+    if query.dataset_id is not None:
+        versions = DatasetVersion.objects.filter(dataset_id=query.dataset_id)
+        runs = runs.filter(dataset_version__in=list(versions.values_list("id", flat=True)))
+    if query.search:
+        text = query.search
+        runs = runs.filter(
+            Q(name__icontains=text) | Q(target__icontains=text) | Q(uuid__startswith=text)
+        )
+    return runs.order_by(SORT_FIELDS.get(query.sort, "-id"), "-id")
+
+
+def _shown() -> QuerySet[Run]:
+    """Return runs with what lists show, without their large documents."""
+    return Run.objects.select_related(
+        "job", "created_by", "dataset_version__dataset", "project"
+    ).only(*SHOWN_FIELDS)
+
+
+def latest_values(run: Run) -> dict[str, float | None]:
+    """Return the newest value of each metric, from the last points written."""
+    points = (
+        MetricPoint.objects.filter(run=run)
+        .order_by("-step", "-id")
+        .values_list("key", "value")[:LATEST_POINTS]
+    )
+    latest: dict[str, float | None] = {}
+    for key, value in points:
+        latest.setdefault(key, value)
+    return latest
+
+
+def final_values(run: Run) -> dict[str, float | None]:
+    """Return the figures of the run's report, empty when there is none."""
+    result = RunReport.objects.filter(run=run).values_list("result", flat=True).first()
+    metrics: dict[str, Any] = (result or {}).get("metrics", {})
+    return {name: figure.get("value") for name, figure in metrics.items()}
+
+
+def curves(run: Run) -> dict[str, list[tuple[int, float | None]]]:
+    """Return every metric's curve as (step, value), thinned evenly above 2,000 points."""
+    series: dict[str, list[tuple[int, float | None]]] = {}
+    points = MetricPoint.objects.filter(run=run).order_by("key", "step")
+    for key, step, value in points.values_list("key", "step", "value").iterator():
+        series.setdefault(key, []).append((step, value))
+    return {key: _thinned(line) for key, line in series.items()}
+
+
+def _thinned(line: list[tuple[int, float | None]]) -> list[tuple[int, float | None]]:
+    if len(line) <= MAX_CURVE_POINTS:
+        return line
+    stride = len(line) / MAX_CURVE_POINTS
+    kept = [line[int(number * stride)] for number in range(MAX_CURVE_POINTS)]
+    return kept if kept[-1] == line[-1] else [*kept, line[-1]]
+
+
+def log_lines(job: Job, *, after: int = 0, limit: int = 500) -> list[JobLogLine]:
+    """Return log lines with a number above `after`, oldest first."""
+    return list(JobLogLine.objects.filter(job=job, number__gt=after).order_by("number")[:limit])
+
+
+def log_tail(job: Job, *, limit: int = 200) -> list[JobLogLine]:
+    """Return the last lines, oldest first."""
+    return list(reversed(JobLogLine.objects.filter(job=job).order_by("-number")[:limit]))

@@ -1,0 +1,247 @@
+"""Catalogue data: model types made of decision trees (standard library)."""
+
+from experiments.training.catalogue_shared import (
+    CLASS_WEIGHT,
+    CRITERION,
+    MISSING_INDICATOR,
+    STOPPING,
+    depth,
+    feature_share,
+    leaf,
+    learning_rate,
+    trees,
+)
+from experiments.training.params import TASKS, ModelType, ParamSpec
+
+_BOOTSTRAP = ParamSpec(
+    name="bootstrap",
+    type="boolean",
+    default=True,
+    title="Draw rows with replacement",
+    description="Every tree sees its own random draw of the rows instead of all of them.",
+    advanced=True,
+)
+
+HIST_GRADIENT_BOOSTING = ModelType(
+    name="hist_gradient_boosting",
+    title="Histogram gradient boosting",
+    description=(
+        "Trees that correct each other, on binned numbers: fast, accurate, takes missing values "
+        "as they are. The best first choice for tables."
+    ),
+    tasks=TASKS,
+    strategy="hook",
+    units="max_iter",
+    unit_name="iteration",
+    supports_partial_stop=True,
+    params=(
+        ParamSpec(
+            name="max_iter",
+            type="integer",
+            default=100,
+            minimum=1,
+            maximum=5000,
+            title="Iterations",
+            description="Number of boosting rounds; each adds one tree (one per class).",
+            unit="iterations",
+        ),
+        learning_rate(default=0.1),
+        ParamSpec(
+            name="max_leaf_nodes",
+            type="integer",
+            default=31,
+            minimum=2,
+            maximum=1024,
+            nullable=True,
+            title="Leaves per tree",
+            description="The largest number of leaves of one tree. Empty: no limit.",
+            unit="leaves",
+        ),
+        depth(default=None),
+        leaf(default=20),
+        ParamSpec(
+            name="l2_regularization",
+            type="number",
+            default=0.0,
+            minimum=0.0,
+            maximum=10_000.0,
+            title="Penalty on large leaf values",
+            description="Larger values make every tree more careful; 0 switches it off.",
+        ),
+        ParamSpec(
+            name="max_features",
+            type="number",
+            default=1.0,
+            minimum=0.05,
+            maximum=1.0,
+            title="Share of features per split",
+            description="The share of randomly chosen features every split may look at.",
+            advanced=True,
+        ),
+        ParamSpec(
+            name="max_bins",
+            type="integer",
+            default=255,
+            minimum=2,
+            maximum=255,
+            title="Bins per feature",
+            description="Numbers are sorted into at most this many bins.",
+            unit="bins",
+            advanced=True,
+        ),
+        ParamSpec(
+            name="loss",
+            type="choice",
+            default="squared_error",
+            choices=("squared_error", "absolute_error"),
+            title="Loss",
+            description="'absolute_error' predicts the median and minds outliers less.",
+            tasks=("regression",),
+            advanced=True,
+        ),
+        CLASS_WEIGHT,
+        *STOPPING,
+    ),
+    templates={
+        "quick": {"max_iter": 50, "learning_rate": 0.2},
+        "balanced": {},
+        "thorough": {"max_iter": 300, "learning_rate": 0.05},
+    },
+)
+
+RANDOM_FOREST = ModelType(
+    name="random_forest",
+    title="Random forest",
+    description="Many independent trees on random draws, averaged: robust, hardly needs tuning.",
+    tasks=TASKS,
+    strategy="grow",
+    units="n_estimators",
+    unit_name="tree",
+    supports_partial_stop=True,
+    params=(
+        trees(default=200),
+        depth(default=None),
+        leaf(default=1),
+        feature_share(classification="sqrt", regression="all"),
+        CRITERION,
+        _BOOTSTRAP,
+        MISSING_INDICATOR,
+        CLASS_WEIGHT,
+        *STOPPING,
+    ),
+    templates={
+        "quick": {"n_estimators": 50, "max_depth": 12},
+        "balanced": {},
+        "thorough": {"n_estimators": 600, "min_samples_leaf": 2},
+    },
+)
+
+EXTRA_TREES = ModelType(
+    name="extra_trees",
+    title="Extra trees",
+    description="A forest with random split points: faster to train, smoother, larger on disk.",
+    tasks=TASKS,
+    strategy="grow",
+    units="n_estimators",
+    unit_name="tree",
+    supports_partial_stop=True,
+    params=(
+        trees(default=200),
+        depth(default=None),
+        leaf(default=1),
+        feature_share(classification="sqrt", regression="all"),
+        CRITERION,
+        MISSING_INDICATOR,
+        CLASS_WEIGHT,
+        *STOPPING,
+    ),
+    templates={
+        "quick": {"n_estimators": 50, "max_depth": 12},
+        "balanced": {},
+        "thorough": {"n_estimators": 600, "min_samples_leaf": 2},
+    },
+)
+
+GRADIENT_BOOSTING = ModelType(
+    name="gradient_boosting",
+    title="Gradient boosting",
+    description="Small exact trees that correct each other; for small tables, slow on large ones.",
+    tasks=TASKS,
+    strategy="grow",
+    units="n_estimators",
+    unit_name="stage",
+    supports_partial_stop=True,
+    params=(
+        trees(default=100),
+        learning_rate(default=0.1),
+        depth(default=3, maximum=16, nullable=False),
+        leaf(default=1),
+        ParamSpec(
+            name="subsample",
+            type="number",
+            default=1.0,
+            minimum=0.1,
+            maximum=1.0,
+            title="Share of rows per tree",
+            description="Below 1 every tree sees a random share of the rows.",
+        ),
+        feature_share(classification="all", regression="all"),
+        ParamSpec(
+            name="loss",
+            type="choice",
+            default="squared_error",
+            choices=("squared_error", "absolute_error", "huber"),
+            title="Loss",
+            description="'huber' and 'absolute_error' mind outliers less.",
+            tasks=("regression",),
+            advanced=True,
+        ),
+        MISSING_INDICATOR,
+        CLASS_WEIGHT,
+        *STOPPING,
+    ),
+    templates={
+        "quick": {"n_estimators": 50, "learning_rate": 0.2},
+        "balanced": {},
+        "thorough": {"n_estimators": 300, "learning_rate": 0.05, "subsample": 0.8},
+    },
+    notes=("With many classes every stage adds one tree per class.",),
+)
+
+DECISION_TREE = ModelType(
+    name="decision_tree",
+    title="Decision tree",
+    description="One tree of yes/no questions: easy to read, weaker than forests and boosting.",
+    tasks=TASKS,
+    strategy="oneshot",
+    params=(
+        depth(default=8),
+        leaf(default=5),
+        CRITERION,
+        ParamSpec(
+            name="ccp_alpha",
+            type="number",
+            default=0.0,
+            minimum=0.0,
+            maximum=1000.0,
+            title="Pruning",
+            description="Larger values cut back branches that gain little; 0 switches it off.",
+            advanced=True,
+        ),
+        MISSING_INDICATOR,
+        CLASS_WEIGHT,
+    ),
+    templates={
+        "quick": {"max_depth": 4},
+        "balanced": {},
+        "thorough": {"max_depth": 16, "min_samples_leaf": 10},
+    },
+)
+
+MODEL_TYPES = (
+    HIST_GRADIENT_BOOSTING,
+    RANDOM_FOREST,
+    EXTRA_TREES,
+    GRADIENT_BOOSTING,
+    DECISION_TREE,
+)
