@@ -1,0 +1,71 @@
+"""What is cleared from the disk, and what never is."""
+
+import os
+import time
+from datetime import timedelta
+
+import pytest
+
+from assets.models import Blob
+from assets.services.sweep import sweep_orphans
+from assets.storage import blob_path, temp_dir, write_blob
+from platform_site.core.clock import now
+from platform_site.jobs import states
+from platform_site.jobs.child_process import work_dir_of
+from platform_site.jobs.housekeeping import clear_work_dirs
+from platform_site.jobs.models import Job
+from tests.platform.test_jobs_states import make_job
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def data_dir(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    for name in ("blobs", "incoming", "jobs"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def age(path, hours):
+    then = time.time() - hours * 3600
+    os.utime(path, (then, then))
+
+
+def test_old_bytes_without_a_row_go_and_everything_else_stays():
+    orphan, young, known = (write_blob([text]) for text in (b"orphan", b"young", b"known"))
+    Blob.objects.create(sha256=known.sha256, size_bytes=known.size_bytes)
+    for stored in (orphan, known):
+        age(blob_path(stored.sha256), 2)
+    assert sweep_orphans() == 1
+    assert not blob_path(orphan.sha256).exists()
+    assert blob_path(young.sha256).exists()
+    assert blob_path(known.sha256).exists()
+
+
+def test_drafts_of_uploads_cut_long_ago_go():
+    old, fresh = temp_dir() / "blob-old", temp_dir() / "blob-fresh"
+    for path in (old, fresh):
+        path.write_bytes(b"x")
+    age(old, 25)
+    sweep_orphans()
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "hours_ago", "goes"),
+    [
+        (states.COMPLETED, 2, True),
+        (states.COMPLETED, 0.5, False),
+        (states.STOPPED, 48, False),
+        (states.STOPPED, 24 * 8, True),
+        (states.FAILED, 24 * 8, True),
+        (states.PAUSED, 24 * 365, False),
+    ],
+)
+def test_checkpoints_stay_as_long_as_they_may_be_needed(people, status, hours_ago, goes):
+    job = make_job(people, status)
+    Job.objects.filter(pk=job.pk).update(finished_at=now() - timedelta(hours=hours_ago))
+    folder = work_dir_of(job.pk)
+    clear_work_dirs()
+    assert folder.exists() is not goes
