@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import psutil
 import pytest
@@ -161,14 +163,36 @@ def test_a_job_at_work_is_saved_by_a_stop_and_goes_on_after_the_next_start(start
     assert drive("look", job)["result"]["done"] == 80
 
 
+def suspend_between_writes(cluster, database):
+    """Freeze everything below the process at a moment when none of it holds the write lock.
+
+    A frozen writer would keep everybody out for ever, which no killed one can.
+    """
+    below = psutil.Process(cluster).children(recursive=True)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for process in below:
+            process.suspend()
+        try:
+            with closing(sqlite3.connect(database, timeout=0.2, isolation_level=None)) as look:
+                look.execute("BEGIN IMMEDIATE")
+                look.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            for process in below:
+                process.resume()
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("somebody writes without pause")
+
+
 def test_a_wedged_cluster_is_noticed_and_replaced(start, drive):
     product = start()
     product.wait_ready()
     product.wait_whole()
     cluster = product.children()["cluster"]
     # What kill -9 of an idle worker does to django-q2: all are alive, none takes work.
-    for process in psutil.Process(cluster).children(recursive=True):
-        process.suspend()
+    suspend_between_writes(cluster, product.data_dir / "assay.sqlite3")
     job = drive("start", "probe.count", {"to": 2})
     eventually(lambda: product.children().get("cluster") not in {None, cluster})
     eventually(lambda: drive("look", job)["status"] == "completed")
