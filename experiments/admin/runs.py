@@ -15,7 +15,16 @@ class ExperimentAdmin(ReadOnlyAdmin):
     list_filter = ("project",)
     search_fields = ("name",)
     ordering = ("-id",)
-    fields = ("name", "project", "description", "created_by", "created_at")
+    fields = (
+        "name",
+        "project",
+        "lifecycle",
+        "artifact_location",
+        "description",
+        "created_by",
+        "created_at",
+        "updated_at",
+    )
 
 
 @admin.register(Run)
@@ -47,6 +56,8 @@ class RunAdmin(ReadOnlyAdmin):
         "notes",
         "created_by",
         "created_at",
-        "started_at",
-        "ended_at",
+        "user_name",
+        "lifecycle",
+        "start_ms",
+        "end_ms",
     )

@@ -1,45 +1,31 @@
-"""Experiments and runs: what was tried, with which inputs, and what came out."""
+"""Runs: what was tried, with which inputs, and what came out."""
+
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from experiments.models.experiments import Experiment, Lifecycle
 from platform_site.core.ids import new_run_id
 from platform_site.jobs.models import Job
 
 
-class Experiment(models.Model):
-    """A named series of runs inside a project."""
-
-    project = models.ForeignKey(
-        "accounts.Project", on_delete=models.PROTECT, related_name="experiments"
-    )
-    name = models.CharField(max_length=500)
-    description = models.TextField(blank=True, max_length=10_000)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
-    )
-    created_at = models.DateTimeField()
-
-    class Meta:
-        """Names are unique within a project."""
-
-        constraints = [
-            models.UniqueConstraint(fields=["project", "name"], name="experiment_name_once"),
-        ]
-
-    def __str__(self) -> str:
-        """Return the name."""
-        return self.name
-
-
 class Run(models.Model):
-    """One training: everything needed to say, and to do again, what made its model."""
+    """One try: a training of ours, or what a client of the tracking protocol logs."""
 
     class Kind(models.TextChoices):
         """Who runs it."""
 
         TRAINING = "training", "Training"
+        TRACKED = "tracked", "Logged by a client"
+
+    class Dirty(models.IntegerChoices):
+        """What changed since the last fold, as bits."""
+
+        METRICS = 1, "Metric points"
+        LABELS = 2, "Params, tags, name or state"
+        CREATED = 4, "The run itself"
 
     uuid = models.CharField(max_length=32, unique=True, default=new_run_id, editable=False)
     project = models.ForeignKey("accounts.Project", on_delete=models.PROTECT, related_name="runs")
@@ -84,12 +70,22 @@ class Run(models.Model):
     )
     model_manifest = models.JSONField(null=True, blank=True)
     notes = models.JSONField(default=list)
+    user_name = models.CharField(max_length=250, blank=True)
+    lifecycle = models.CharField(max_length=10, choices=Lifecycle.choices, default=Lifecycle.ACTIVE)
+    deleted_ms = models.BigIntegerField(null=True, blank=True)
+    # Milliseconds since 1970 as clients say them; they may lie outside what a datetime holds.
+    start_ms = models.BigIntegerField(null=True, blank=True)
+    end_ms = models.BigIntegerField(null=True, blank=True)
+    # Grows with every write, so that a process knows whether what it rendered is still true.
+    version = models.IntegerField(default=0)
+    tail_points = models.IntegerField(default=0)
+    dirty = models.PositiveSmallIntegerField(default=0)
+    folded_tail = models.BigIntegerField(default=0)
+    heard_ms = models.BigIntegerField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
     )
     created_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         """Each index serves one order or filter of the list of runs, which reads ids from it alone."""
@@ -101,6 +97,9 @@ class Run(models.Model):
             models.CheckConstraint(
                 condition=Q(status__in=list(Job.Status.values)), name="run_status_known"
             ),
+            models.CheckConstraint(
+                condition=Q(lifecycle__in=["active", "deleted"]), name="run_lifecycle_known"
+            ),
         ]
         indexes = [
             models.Index(fields=["project", "-id"], name="run_newest_of_project"),
@@ -110,66 +109,46 @@ class Run(models.Model):
             models.Index(fields=["project", "headline_value", "-id"], name="run_score_of_project"),
             models.Index(fields=["project", "name", "-id"], name="run_name_of_project"),
             models.Index(fields=["experiment", "-id"], name="run_newest_of_experiment"),
+            models.Index(
+                fields=["experiment", "lifecycle", "-start_ms", "uuid"], name="run_of_experiment"
+            ),
+            # "What must be folded before a search of this experiment?"
+            models.Index(fields=["experiment"], condition=Q(dirty__gt=0), name="run_dirty"),
+            # "Which runs of clients fell silent?"
+            models.Index(
+                fields=["heard_ms"],
+                condition=Q(kind="tracked", status="running"),
+                name="run_heard",
+            ),
+            # "Which runs are worth compacting?"
+            models.Index(
+                fields=["tail_points"], condition=Q(tail_points__gt=0), name="run_tail_points"
+            ),
         ]
 
     def __str__(self) -> str:
         """Return the name."""
         return self.name
 
+    @property
+    def started_at(self) -> datetime | None:
+        """When it started, if a calendar has that moment."""
+        return moment_of(self.start_ms)
 
-class Param(models.Model):
-    """An input of a run, as text."""
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="params")
-    key = models.CharField(max_length=250)
-    value = models.TextField()
-
-    class Meta:
-        """A param is written once."""
-
-        constraints = [models.UniqueConstraint(fields=["run", "key"], name="param_once")]
-
-    def __str__(self) -> str:
-        """Return key and value."""
-        return f"{self.key}={self.value}"
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended, if a calendar has that moment."""
+        return moment_of(self.end_ms)
 
 
-class Tag(models.Model):
-    """A label of a run that may change."""
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tags")
-    key = models.CharField(max_length=250)
-    value = models.TextField(blank=True)
-
-    class Meta:
-        """One value per key."""
-
-        constraints = [models.UniqueConstraint(fields=["run", "key"], name="tag_once")]
-
-    def __str__(self) -> str:
-        """Return key and value."""
-        return f"{self.key}={self.value}"
-
-
-class MetricPoint(models.Model):
-    """One value of one metric at one step; a repeated step replaces the value."""
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metric_points")
-    key = models.CharField(max_length=250)
-    step = models.BigIntegerField()
-    value = models.FloatField(null=True)
-    at = models.DateTimeField()
-
-    class Meta:
-        """The unique key serves the curve: run = r, key = k, in order of step."""
-
-        constraints = [
-            models.UniqueConstraint(fields=["run", "key", "step"], name="metric_point_once"),
-        ]
-
-    def __str__(self) -> str:
-        """Return key, step and value."""
-        return f"{self.key}[{self.step}]={self.value}"
+def moment_of(since_epoch_ms: int | None) -> datetime | None:
+    """Return the moment, or None when there is none or no calendar has it."""
+    if since_epoch_ms is None:
+        return None
+    try:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=since_epoch_ms)
+    except OverflowError:
+        return None
 
 
 class RunReport(models.Model):

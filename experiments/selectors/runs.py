@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
-from experiments.models import DatasetVersion, MetricPoint, Run, RunReport
+from experiments.models import DatasetVersion, Run, RunReport
+from experiments.tracking.points import series_of
 from platform_site.accounts.models import Project
+from platform_site.core.json_parser import finite
 from platform_site.core.paging import Window
 from platform_site.jobs.models import Job, JobLogLine
 
-LATEST_POINTS = 60
 MAX_CURVE_POINTS = 2000
 SORT_FIELDS = {
     "created": "id",
@@ -30,8 +31,8 @@ SHOWN_FIELDS: Final = (
     "headline_metric",
     "headline_value",
     "created_at",
-    "started_at",
-    "ended_at",
+    "start_ms",
+    "end_ms",
     "project__name",
     "job__progress_percent",
     "job__stage",
@@ -97,16 +98,8 @@ def _shown() -> QuerySet[Run]:
 
 
 def latest_values(run: Run) -> dict[str, float | None]:
-    """Return the newest value of each metric, from the last points written."""
-    points = (
-        MetricPoint.objects.filter(run=run)
-        .order_by("-step", "-id")
-        .values_list("key", "value")[:LATEST_POINTS]
-    )
-    latest: dict[str, float | None] = {}
-    for key, value in points:
-        latest.setdefault(key, value)
-    return latest
+    """Return each metric's value at its greatest step."""
+    return {key: line[-1][1] for key, line in curves(run).items() if line}
 
 
 def final_values(run: Run) -> dict[str, float | None]:
@@ -117,12 +110,15 @@ def final_values(run: Run) -> dict[str, float | None]:
 
 
 def curves(run: Run) -> dict[str, list[tuple[int, float | None]]]:
-    """Return every metric's curve as (step, value), thinned evenly above 2,000 points."""
-    series: dict[str, list[tuple[int, float | None]]] = {}
-    points = MetricPoint.objects.filter(run=run).order_by("key", "step")
-    for key, step, value in points.values_list("key", "step", "value").iterator():
-        series.setdefault(key, []).append((step, value))
-    return {key: _thinned(line) for key, line in series.items()}
+    """Return every metric's curve as (step, value), thinned evenly above 2,000 points.
+
+    Of a step that was repeated after a resume the newest value counts.
+    """
+    found: dict[str, list[tuple[int, float | None]]] = {}
+    for key, columns in sorted(series_of(run.pk).items()):
+        by_step = dict(zip(columns.steps, columns.values, strict=True))
+        found[key] = _thinned([(step, finite(by_step[step])) for step in sorted(by_step)])
+    return found
 
 
 def _thinned(line: list[tuple[int, float | None]]) -> list[tuple[int, float | None]]:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from experiments.events.runs import RunLogged, RunMetrics, RunProgressed, run_topic
-from experiments.models import MetricPoint, Run
-from platform_site.core.clock import now
+from experiments.models import Run
+from experiments.tracking.points import append_points
+from platform_site.core.clock import now_ms
 from platform_site.core.json_parser import finite
 from platform_site.events.publish import publish
 from platform_site.jobs.models import JobLogLine
 
-POINT_FIELDS: Final = ("run", "key", "step")
 # An event holds at most 256 KiB of JSON, in which one character can take six bytes.
 MAX_EVENT_CHARS: Final = 30_000
 LINE_OVERHEAD_CHARS: Final = 100
@@ -45,20 +45,14 @@ class ProgressRecorder:
             publish(self.topic, RunLogged(lines=[line_data(line) for line in lines]))
 
     def _write_points(self, items: list[tuple[int, dict[str, float]]]) -> None:
-        moment = now()
-        latest = {
-            (key, step): MetricPoint(
-                run=self.run, key=key, step=step, value=finite(float(value)), at=moment
-            )
-            for step, values in items
-            for key, value in values.items()
-        }
-        # A resumed run repeats the steps after its checkpoint: the new value replaces the old.
-        MetricPoint.objects.bulk_create(
-            latest.values(),
-            update_conflicts=True,
-            unique_fields=POINT_FIELDS,
-            update_fields=("value", "at"),
+        moment_ms = now_ms()
+        append_points(
+            self.run.pk,
+            (
+                (key, step, moment_ms, float(value))
+                for step, values in items
+                for key, value in values.items()
+            ),
         )
 
 

@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from assets.models import Blob
 from assets.services import blobs
 from assets.storage import StoredBytes
 from experiments.events.runs import RunEvaluated, RunResources, RunStatusChanged, run_topic
-from experiments.models import Experiment, Param, Run, RunReport, Tag
+from experiments.models import Run, RunParam, RunReport, RunTag
+from experiments.services.default_experiment import experiment_for
 from experiments.services.training_requests import TrainingRequest, build_spec
+from experiments.tracking.keys import key_ids
 from experiments.training.specs import TrainingSpec, get_model_type
 from platform_site.accounts.models import Project, User
-from platform_site.core.clock import now
+from platform_site.core.clock import epoch_ms, now
 from platform_site.core.errors import Conflict, Invalid, NotFound
 from platform_site.core.names import model_name
 from platform_site.core.transactions import write_transaction
@@ -23,7 +25,7 @@ from platform_site.jobs import states
 from platform_site.jobs.models import Job
 from platform_site.jobs.queue import enqueue
 
-DEFAULT_EXPERIMENT: Final = "Default"
+SOURCE_TAG: Final = "assay.source"
 HEADLINE: Final = {"classification": "accuracy", "regression": "r2"}
 TRAIN: Final = "training.train"
 EVALUATE: Final = "training.evaluate"
@@ -65,11 +67,7 @@ def _create_run(
     project: Project, by: User, request: TrainingRequest, spec: TrainingSpec, name: str
 ) -> Run:
     moment = now()
-    experiment, _ = Experiment.objects.get_or_create(
-        project=project,
-        name=request.experiment or DEFAULT_EXPERIMENT,
-        defaults={"created_by": by, "created_at": moment},
-    )
+    experiment = experiment_for(project, request.experiment, by)
     run = Run.objects.create(
         project=project,
         experiment=experiment,
@@ -83,13 +81,17 @@ def _create_run(
         spec_digest=spec.digest(),
         seed=spec.seed,
         register_as=request.register_as,
+        user_name=by.username,
         created_by=by,
         created_at=moment,
+        dirty=Run.Dirty.CREATED,
     )
-    Param.objects.bulk_create(
-        Param(run=run, key=key, value=value) for key, value in _params(request, spec).items()
+    params = _params(request, spec)
+    ids = key_ids([*params, SOURCE_TAG])
+    RunParam.objects.bulk_create(
+        RunParam(run=run, key_id=ids[key], value=value) for key, value in params.items()
     )
-    Tag.objects.create(run=run, key="assay.source", value="training form or API")
+    RunTag.objects.create(run=run, key_id=ids[SOURCE_TAG], value="training form or API")
     return run
 
 
@@ -126,7 +128,12 @@ def status_event(job: Job) -> RunStatusChanged:
 def training_changed(job: Job) -> None:
     """Let the run follow its job; inside the transaction that moved the job."""
     runs = _run_of(job)
-    runs.update(status=job.status, started_at=job.started_at, ended_at=job.finished_at)
+    runs.update(
+        status=job.status,
+        start_ms=epoch_ms(job.started_at),
+        end_ms=epoch_ms(job.finished_at),
+        version=F("version") + 1,
+    )
     if runs.exists():
         publish(job.topic, status_event(job))
 

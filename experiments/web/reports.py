@@ -33,7 +33,7 @@ def run_report_print(request: HttpRequest, uuid: str) -> HttpResponse:
     context = _context(request, uuid)
     run: Run = context["frame"].run
     context |= {
-        "params": list(run.params.order_by("key").values_list("key", "value")),
+        "params": list(run.params.order_by("key__name").values_list("key__name", "value")),
         "excluded": run.spec.get("excluded", []),
         "features": (run.model_manifest or {}).get("features", []),
         "printed_at": now(),

@@ -77,7 +77,7 @@ def run_overview(request: HttpRequest, run: Run) -> RunOverview:
         curves=curves(run),
         latest=latest_values(run),
         lines=[line_data(line) for line in log_tail(job)] if job else [],
-        params=list(run.params.order_by("key").values_list("key", "value")),
+        params=list(run.params.order_by("key__name").values_list("key__name", "value")),
         excluded=_columns_by_reason(run.spec.get("excluded", [])),
         environment=run.environment,
         versions=list(

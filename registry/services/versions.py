@@ -1,8 +1,7 @@
 """Registering a run's model as the next version of a registered model."""
 
+from datetime import datetime
 from typing import Any
-
-from django.db.models import Max
 
 from experiments.events.runs import RunRegistered, run_topic
 from experiments.models import Run, RunReport
@@ -53,7 +52,8 @@ def _register(run: Run, name: str, by: User, description: str) -> ModelVersion:
         project_id=run.project_id,
         name__iexact=name,
         defaults={
-            "name": name, "created_by": by, "created_at": moment, "description": description,
+            "name": name, "created_by": by, "created_at": moment, "updated_at": moment,
+            "description": description,
         },
     )  # fmt: skip
     # Locks the model, so that of two registrations at once each gets its own number.
@@ -63,22 +63,31 @@ def _register(run: Run, name: str, by: User, description: str) -> ModelVersion:
         return existing
     if run.model_blob is None:
         raise Conflict("The run has no model to register.")
-    newest = ModelVersion.objects.filter(model=model).aggregate(newest=Max("number"))["newest"]
     report = RunReport.objects.filter(run=run).first()
     result: dict[str, Any] = report.result if report is not None else {}
     version = ModelVersion.objects.create(
         model=model,
-        number=(newest or 0) + 1,
+        number=next_number(model, moment),
         run=run,
         model_blob=run.model_blob,
         manifest=run.model_manifest,
         metrics=result.get("metrics", {}),
         card=report.model_card if report is not None else "",
+        source=f"runs:/{run.uuid}/model",
         created_by=by,
         created_at=moment,
+        updated_at=moment,
     )
     publish(run_topic(run.uuid), RunRegistered(model=model.name, version=version.number))
     return version
+
+
+def next_number(model: RegisteredModel, moment: datetime) -> int:
+    """Return the model's next version number; its row is locked by the caller's transaction."""
+    model.last_number += 1
+    model.updated_at = moment
+    model.save(update_fields=["last_number", "updated_at"])
+    return model.last_number
 
 
 def edit_card(*, version: ModelVersion, card: str) -> ModelVersion:

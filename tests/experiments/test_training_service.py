@@ -40,7 +40,7 @@ def test_a_training_records_everything_that_made_its_model(people):
     assert run.environment["packages"]["scikit-learn"]
     assert run.host
     assert run.code_version
-    assert run.params.get(key="max_depth").value == "3"
+    assert run.params.get(key__name="max_depth").value == "3"
     assert run.headline_metric == "accuracy"
     assert run.headline_value > 0.7
     report = RunReport.objects.get(run=run)

@@ -12,13 +12,14 @@ from experiments.models import (
     Dataset,
     DatasetVersion,
     Experiment,
-    MetricPoint,
-    Param,
     Run,
+    RunParam,
     RunReport,
 )
 from experiments.services.runs import start_training
 from experiments.services.training_requests import TrainingRequest
+from experiments.tracking.keys import key_ids
+from experiments.tracking.points import append_points
 from platform_site.accounts.models import ApiToken, Membership, Project, User
 from platform_site.core.clock import now
 from platform_site.core.transactions import write_transaction
@@ -127,10 +128,11 @@ def deepen(original: Original, n: int) -> None:
         )
         _batches(original, n)
         stamp = _stamp()
-        Param.objects.bulk_create(Param(run=run, key=f"{stamp}{i}", value="1") for i in range(n))
-        MetricPoint.objects.bulk_create(
-            MetricPoint(run=run, key=f"{stamp}{i}", step=i, value=0.5, at=moment) for i in range(n)
+        ids = key_ids(f"{stamp}{i}" for i in range(n))
+        RunParam.objects.bulk_create(
+            RunParam(run=run, key_id=one, value="1") for one in ids.values()
         )
+        append_points(run.pk, [(f"{stamp}{i}", i, 0, 0.5) for i in range(n)])
         last = run.job.log_lines.count() + 1000
         JobLogLine.objects.bulk_create(
             JobLogLine(job=run.job, number=last + i, text=f"line {i}", at=moment) for i in range(n)
@@ -258,14 +260,14 @@ def _add_details(
     original: Original, amounts: Amounts, runs: list[Run], draw: random.Random
 ) -> None:
     moment = now()
-    Param.objects.bulk_create(
-        Param(run=run, key=f"param_{i}", value=str(draw.random()))
-        for run, i in product(runs, range(amounts.params))
+    ids = key_ids(f"param_{i}" for i in range(amounts.params))
+    RunParam.objects.bulk_create(
+        RunParam(run=run, key_id=one, value=str(draw.random()))
+        for run, one in product(runs, ids.values())
     )
-    MetricPoint.objects.bulk_create(
-        MetricPoint(run=run, key=key, step=step, value=draw.random(), at=moment)
-        for run, key, step in product(runs, ("train_loss", "valid_loss"), range(amounts.steps))
-    )
+    for run in runs:
+        series = product(("train_loss", "valid_loss"), range(amounts.steps))
+        append_points(run.pk, [(key, step, 0, draw.random()) for key, step in series])
     JobLogLine.objects.bulk_create(
         JobLogLine(job=run.job, number=i + 1, text=f"stage {i}", at=moment)
         for run, i in product(runs, range(amounts.log_lines))
