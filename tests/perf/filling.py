@@ -292,7 +292,8 @@ def _multiply_models(original: Original, amounts: Amounts) -> None:
         with write_transaction():
             models = RegisteredModel.objects.bulk_create(
                 RegisteredModel(
-                    project=original.project, created_by=original.by, created_at=now(),
+                    project=original.project, created_by=original.by,
+                    created_at=now(), updated_at=now(),
                     name=f"{WORDS[i % len(WORDS)]}-{first + i}-{_stamp()}",
                 )
                 for i in range(min(BATCH, amounts.models - first))
