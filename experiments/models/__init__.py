@@ -11,7 +11,7 @@ from experiments.models.logged_models import (
     RunModel,
 )
 from experiments.models.runs import Run, RunReport
-from experiments.models.traces import Assessment, Span, Trace, TraceLabel
+from experiments.models.traces import Assessment, Span, Trace, TraceLabel, TraceRun
 from experiments.models.tracking import (
     DatasetInput,
     Key,
@@ -54,5 +54,6 @@ __all__ = [
     "TargetAnalysis",
     "Trace",
     "TraceLabel",
+    "TraceRun",
     "UnknownCall",
 ]

@@ -11,9 +11,6 @@ class Trace(models.Model):
 
     trace_id = models.CharField(max_length=64, unique=True)
     experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="traces")
-    run = models.ForeignKey(
-        Run, on_delete=models.SET_NULL, null=True, blank=True, related_name="traces"
-    )
     request_ms = models.BigIntegerField()
     duration_ms = models.BigIntegerField(null=True, blank=True)
     state = models.CharField(max_length=20, default="STATE_UNSPECIFIED")
@@ -21,18 +18,35 @@ class Trace(models.Model):
     request_preview = models.TextField(blank=True)
     response_preview = models.TextField(blank=True)
     name = models.CharField(max_length=500, blank=True)
+    # The client has told times and state itself; spans that arrive later do not change them.
+    is_told = models.BooleanField(default=False)
 
     class Meta:
-        """Serves the list of an experiment and of a run, newest first."""
+        """Serves the list of an experiment, newest first."""
 
         indexes = [
             models.Index(fields=["experiment", "-request_ms", "trace_id"], name="trace_newest"),
-            models.Index(fields=["run", "-request_ms"], name="trace_of_run"),
         ]
 
     def __str__(self) -> str:
         """Return the id."""
         return self.trace_id
+
+
+class TraceRun(models.Model):
+    """A trace was made in a run, or looked at by it; evaluations look at the same traces again."""
+
+    trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="run_edges")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="trace_edges")
+
+    class Meta:
+        """An edge exists once."""
+
+        constraints = [models.UniqueConstraint(fields=["trace", "run"], name="trace_run_once")]
+
+    def __str__(self) -> str:
+        """Return both numbers."""
+        return f"trace {self.trace_id} of run {self.run_id}"
 
 
 class TraceLabel(models.Model):
@@ -62,20 +76,26 @@ class TraceLabel(models.Model):
 
 
 class Span(models.Model):
-    """One step of a trace; attributes, events and links as OTLP gives them, in plain JSON."""
+    """One step of a trace.
+
+    Attributes, events and links are JSON text with letters as they are, so that a search for
+    text finds them on every database; each attribute's value is JSON text again, as clients read
+    it back.
+    """
 
     trace = models.ForeignKey(Trace, on_delete=models.CASCADE, related_name="spans")
     span_id = models.CharField(max_length=16)
     parent_id = models.CharField(max_length=16, blank=True)
     name = models.CharField(max_length=1000)
     kind = models.CharField(max_length=30, blank=True)
+    span_type = models.CharField(max_length=100, blank=True)
     start_ns = models.BigIntegerField()
     end_ns = models.BigIntegerField(null=True, blank=True)
     status_code = models.CharField(max_length=20, blank=True)
     status_message = models.TextField(blank=True)
-    attributes = models.JSONField(default=dict)
-    events = models.JSONField(default=list)
-    links = models.JSONField(default=list)
+    attributes = models.TextField(default="{}")
+    events = models.TextField(default="[]")
+    links = models.TextField(default="[]")
 
     class Meta:
         """A span is kept once."""
