@@ -64,6 +64,12 @@ class Conflict(DomainError):
     status = 409
 
 
+class AlreadyExists(Conflict):
+    """Something with this name exists already."""
+
+    code = "already_exists"
+
+
 class TooLarge(DomainError):
     """A stated size limit is exceeded."""
 

@@ -58,8 +58,17 @@ def parse_strict(raw: bytes) -> Any:
         raise ParseError(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from error
     except ValueError as error:
         raise ParseError(f"The body is not valid JSON: {error}") from error
-    _check(value, depth=0)
+    refuse_unstorable(value)
     return value
+
+
+def refuse_unstorable(value: Any) -> None:
+    """Refuse a decoded value that databases or JSON answers could not hold.
+
+    Raises:
+        ParseError: for nesting deeper than 64, infinite numbers, NUL, half a surrogate pair.
+    """
+    _check(value, depth=0)
 
 
 def _refuse_constant(name: str) -> float:
