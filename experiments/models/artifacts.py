@@ -38,7 +38,12 @@ class ArtifactFile(models.Model):
         """The unique path serves a download, and as a prefix a listing."""
 
         constraints = [
-            models.UniqueConstraint(fields=["project", "path"], name="artifact_path_once"),
+            # Where the language's order is not that of bytes, only this one serves a prefix.
+            models.UniqueConstraint(
+                fields=["project", "path"],
+                name="artifact_path_once",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+            ),
         ]
 
     def __str__(self) -> str:
@@ -71,7 +76,10 @@ class FrozenFolder(models.Model):
 
 
 class ArtifactUpload(models.Model):
-    """A file that comes in parts; ends as an ArtifactFile or is thrown away."""
+    """A file that comes in parts; ends as an ArtifactFile or is thrown away.
+
+    A finished one is remembered for a while: a client may ask again whether it is finished.
+    """
 
     upload_id = models.CharField(max_length=32, unique=True)
     project = models.ForeignKey("accounts.Project", on_delete=models.CASCADE, related_name="+")
@@ -81,6 +89,7 @@ class ArtifactUpload(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
     )
     created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         """Return the path."""
