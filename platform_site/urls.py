@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
 from platform_site.core.access_rules import public
+from platform_site.protocol import protocol_urls
 from platform_site.web import health, home
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("registry.api.urls")),
     path("api/v1/", include("platform_site.web.api_urls")),
     path("admin/", admin.site.urls),
+    *protocol_urls(),
 ]
 if settings.DEBUG:
     urlpatterns.insert(0, path("styleguide/", home.styleguide, name="styleguide"))

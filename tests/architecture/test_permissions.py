@@ -18,6 +18,7 @@ PUBLIC_ROUTES = {
     "set-password/<str:uidb64>/<str:token>/",
     "api/v1/auth/token/",
     "i18n/",
+    "version",
 }
 # The console's own doors.
 PUBLIC_CONSOLE_ROUTES = {"admin/login/", "admin/logout/", "admin/jsi18n/"}
