@@ -53,7 +53,7 @@ def keyed_columns(points: Iterable[tuple[int, int, int, float]]) -> KeyedColumns
 def pack_tail(columns: KeyedColumns) -> bytes:
     """Return the bytes of a tail row."""
     parts = (columns.key_ids, columns.steps, columns.times_ms, columns.values)
-    return bytes([TAIL_FORMAT]) + b"".join(map(_to_bytes, parts))
+    return bytes([TAIL_FORMAT]) + b"".join(_to_bytes(part) for part in parts)
 
 
 def unpack_tail(data: bytes | memoryview) -> KeyedColumns:
@@ -74,7 +74,7 @@ def unpack_tail(data: bytes | memoryview) -> KeyedColumns:
 def pack_block(columns: Columns) -> bytes:
     """Return the bytes of a block row."""
     parts = (columns.steps, columns.times_ms, columns.values)
-    return bytes([BLOCK_FORMAT]) + b"".join(map(_to_bytes, parts))
+    return bytes([BLOCK_FORMAT]) + b"".join(_to_bytes(part) for part in parts)
 
 
 def unpack_block(data: bytes | memoryview) -> Columns:
