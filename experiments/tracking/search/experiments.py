@@ -8,16 +8,12 @@ from typing import Any, Final, NamedTuple
 from experiments.tracking.database import Database
 from experiments.tracking.search.comparisons import (
     ids_in,
-    in_list,
     microseconds,
     moment_selected,
-    text_condition,
 )
 from experiments.tracking.search.grammar import LISTS
-from experiments.tracking.search.own_rows import OwnRowsSql, Table
+from experiments.tracking.search.own_rows import OwnRowsSql, Table, id_condition
 from experiments.tracking.search.statement import (
-    ALWAYS,
-    NEVER,
     Fragment,
     PageRequest,
     SortColumn,
@@ -73,10 +69,15 @@ class ExperimentRow(NamedTuple):
     id: int
     project_id: int
     name: str
-    location: str
+    asked_location: str
     lifecycle: str
     created_ms: int
     updated_ms: int
+
+    @property
+    def artifact_location(self) -> str:
+        """Where the files of the experiment's runs are."""
+        return self.asked_location or f"mlflow-artifacts:/{self.id}"
 
 
 def search_experiments(
@@ -142,7 +143,7 @@ def _row(row: tuple[Any, ...]) -> ExperimentRow:
         id=one,
         project_id=project_id,
         name=name,
-        location=asked_location or f"mlflow-artifacts:/{one}",
+        asked_location=asked_location,
         lifecycle=lifecycle,
         created_ms=microseconds(created) // 1000,
         updated_ms=microseconds(updated) // 1000,
@@ -153,22 +154,3 @@ def _condition(sql: OwnRowsSql, asked: Condition) -> Fragment:
     if asked.kind is Kind.ATTRIBUTE and asked.key == "experiment_id":
         return id_condition(sql.dialect, "e.id", asked)
     return sql.condition(asked)
-
-
-def id_condition(dialect: str, column: str, asked: Condition) -> Fragment:
-    """Return the condition on a number that clients write as a text.
-
-    A text that is no number the way we write one equals none.
-    """
-    texts = asked.value if isinstance(asked.value, tuple) else (str(asked.value),)
-    if asked.operator in ("LIKE", "ILIKE"):
-        return text_condition(dialect, f"CAST({column} AS text)", asked.operator, asked.value)
-    ids = [int(text) for text in texts if _is_id(text)]
-    negated = asked.operator in ("!=", "NOT IN")
-    if not ids:
-        return ALWAYS if negated else NEVER
-    return in_list(dialect, column, ids, negated=negated)
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18 and str(int(text)) == text

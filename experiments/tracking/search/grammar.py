@@ -82,7 +82,7 @@ def parse_filter(text: str | None) -> list[Clause]:
         return []
     if len(text) > MAX_FILTER_CHARS:
         raise Invalid(f"The filter is longer than {MAX_FILTER_CHARS} characters.", field="filter")
-    _refuse_unstorable(text, "filter")
+    refuse_unstorable(text, "filter")
     scanner = _Scanner(text, "filter")
     clauses = [_clause(scanner)]
     while not scanner.at_end():
@@ -110,7 +110,7 @@ def _order(text: str) -> Order:
         raise Invalid(
             f"A key of order_by is longer than {MAX_ORDER_CHARS} characters.", field="order_by"
         )
-    _refuse_unstorable(text, "order_by")
+    refuse_unstorable(text, "order_by")
     scanner = _Scanner(text, "order_by")
     scanner.begin_clause()
     field = _field(scanner)
@@ -205,8 +205,12 @@ def _check_pattern(scanner: _Scanner, value: Value) -> None:
         scanner.fail(f"a pattern has at most {MAX_WILDCARDS} wildcards '%'")
 
 
-def _refuse_unstorable(text: str, field: str) -> None:
-    """Refuse what no stored text can contain and what a database would choke on."""
+def refuse_unstorable(text: str, field: str) -> None:
+    """Refuse what no stored text can contain and what a database would choke on.
+
+    Raises:
+        Invalid: for a NUL character or half of a surrogate pair.
+    """
     if "\x00" in text:
         raise Invalid(f"The text of {field} holds a NUL character.", field=field)
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from experiments.tracking.search.comparisons import (
     binary,
+    in_list,
     integer_condition,
     microseconds,
     moment_condition,
@@ -14,7 +15,7 @@ from experiments.tracking.search.comparisons import (
     moment_selected,
     text_condition,
 )
-from experiments.tracking.search.statement import Fragment, SortColumn
+from experiments.tracking.search.statement import ALWAYS, NEVER, Fragment, SortColumn
 from experiments.tracking.search.vocabulary import Condition, Kind, Sort
 
 
@@ -80,3 +81,22 @@ def moment_sort(dialect: str, column: str, ascending: bool) -> SortColumn:  # no
         selected=moment_selected(dialect, column),
         to_param=lambda selected: moment_param(dialect, microseconds(selected)),
     )
+
+
+def id_condition(dialect: str, column: str, asked: Condition) -> Fragment:
+    """Return the condition on a number that clients write as a text.
+
+    A text that is no number the way we write one equals none.
+    """
+    texts = asked.value if isinstance(asked.value, tuple) else (str(asked.value),)
+    if asked.operator in ("LIKE", "ILIKE"):
+        return text_condition(dialect, f"CAST({column} AS text)", asked.operator, asked.value)
+    ids = [int(text) for text in texts if _is_id(text)]
+    negated = asked.operator in ("!=", "NOT IN")
+    if not ids:
+        return ALWAYS if negated else NEVER
+    return in_list(dialect, column, ids, negated=negated)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18 and str(int(text)) == text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from experiments.tracking.database import Database
+from experiments.tracking.rows import RunRow
 from experiments.tracking.search.comparisons import ids_in
 from experiments.tracking.search.fields_runs import RUNS
 from experiments.tracking.search.runs_sql import RunsSql, key_ids_of
@@ -33,29 +34,11 @@ _COLUMNS: Final = (
     "r.end_ms",
     "r.lifecycle",
     "r.version",
+    "r.kind",
+    "r.dirty",
 )
-
-
-class RunRow(NamedTuple):
-    """What an answer says of a run; `status` is our own word, `location` the experiment's folder."""
-
-    id: int
-    uuid: str
-    name: str
-    experiment_id: int
-    project_id: int
-    user_name: str
-    status: str
-    start_ms: int | None
-    end_ms: int | None
-    lifecycle: str
-    version: int
-    location: str
-
-    @property
-    def artifact_uri(self) -> str:
-        """Where the run's files are."""
-        return f"{self.location}/{self.uuid}/artifacts"
+_VERSION: Final = _COLUMNS.index("r.version")
+_EXPERIMENT: Final = _COLUMNS.index("r.experiment_id")
 
 
 def search_runs(
@@ -101,8 +84,13 @@ def search_runs(
     statement.order += sql.tie_break(sorts)
     rows, token = read_page(db, statement, request)
     if locations is None:
-        locations = _locations(db, {row[3] for row in rows})
-    return [RunRow._make((*row, locations[row[3]])) for row in rows], token
+        locations = _locations(db, {row[_EXPERIMENT] for row in rows})
+    return [_row(row, locations[row[_EXPERIMENT]]) for row in rows], token
+
+
+def _row(row: tuple[Any, ...], asked_location: str) -> RunRow:
+    behind = _VERSION + 1
+    return RunRow._make((*row[:behind], asked_location, *row[behind:]))
 
 
 def _scope(
@@ -117,18 +105,13 @@ def _scope(
         f"SELECT id, asked_location FROM experiments_experiment WHERE {asked.sql} AND {mine.sql}",
         (*asked.params, *mine.params),
     )
-    locations = {one: location_of(one, asked_location) for one, asked_location in rows}
+    locations: dict[int, str] = dict(rows)
     return ids_in(db.dialect, "r.experiment_id", sorted(locations)), locations
-
-
-def location_of(experiment_id: int, asked_location: str) -> str:
-    """Return the folder below which an experiment's files are."""
-    return asked_location or f"mlflow-artifacts:/{experiment_id}"
 
 
 def _locations(db: Database, experiment_ids: set[int]) -> dict[int, str]:
     wanted = ids_in(db.dialect, "id", sorted(experiment_ids))
-    rows: list[tuple[Any, ...]] = db.rows(
+    rows = db.rows(
         f"SELECT id, asked_location FROM experiments_experiment WHERE {wanted.sql}", wanted.params
     )
-    return {one: location_of(one, asked_location) for one, asked_location in rows}
+    return dict(rows)

@@ -103,14 +103,12 @@ def sorts_of(texts: Sequence[str], vocabulary: Vocabulary) -> list[Sort]:
     Raises:
         Invalid: naming the key that the search does not take or that comes twice.
     """
-    sorts: list[Sort] = []
-    seen: set[tuple[Kind, str]] = set()
-    for order in parse_orders(texts):
-        sort = _sort(order, vocabulary)
-        if (sort.kind, sort.key) in seen:
+    orders = parse_orders(texts)
+    sorts = [sort_of(order, vocabulary) for order in orders]
+    names = [(sort.kind, sort.key) for sort in sorts]
+    for order, name in zip(orders, names, strict=True):
+        if names.count(name) > 1:
             raise Invalid(f"{order.place}: this key comes twice.", field="order_by")
-        seen.add((sort.kind, sort.key))
-        sorts.append(sort)
     return sorts
 
 
@@ -146,7 +144,12 @@ def _check_value(clause: Clause, *, is_number: bool) -> None:
         )
 
 
-def _sort(order: Order, vocabulary: Vocabulary) -> Sort:
+def sort_of(order: Order, vocabulary: Vocabulary) -> Sort:
+    """Return the key to sort by.
+
+    Raises:
+        Invalid: when the search does not take it.
+    """
     kind, key = _resolve(order.field, order.place, vocabulary, "order_by")
     is_known = (
         key in vocabulary.ordered if kind is Kind.ATTRIBUTE else (kind in vocabulary.ordered_kinds)
