@@ -4,6 +4,7 @@ from django.db.models import ProtectedError
 
 from assets.models import Blob
 from assets.storage import StoredBytes, blob_path
+from platform_site.core.errors import Unavailable
 from platform_site.core.transactions import write_transaction
 
 
@@ -15,17 +16,45 @@ def record(stored: StoredBytes) -> Blob:
     return blob
 
 
-def discard_unused(stored: StoredBytes) -> bool:
+def record_present(stored: StoredBytes) -> Blob:
+    """Return the locked row of bytes that are certainly in the store, in the caller's transaction.
+
+    The lock keeps everybody who clears bytes away until the caller's reference is written.
+
+    Raises:
+        Unavailable: when a clean-up of the same bytes came between storing and recording.
+    """
+    blob, _ = Blob.objects.select_for_update(no_key=True).get_or_create(
+        sha256=stored.sha256, defaults={"size_bytes": stored.size_bytes}
+    )
+    if not blob_path(stored.sha256).exists():
+        raise Unavailable("The stored file was cleaned up at this very moment; upload it again.")
+    return blob
+
+
+def discard_unused(stored: StoredBytes, *, stored_before_s: float | None = None) -> bool:
     """Remove bytes that nothing refers to; return whether they went.
+
+    With `stored_before_s` (seconds since 1970) bytes that were stored again later stay: somebody
+    is about to refer to them.
 
     Making the row first waits for anybody who records the same bytes at this moment, and its lock
     keeps new references away until the file is gone.
     """
     with write_transaction():
         blob = Blob.objects.select_for_update().get(pk=record(stored).pk)
+        if stored_before_s is not None and _is_younger(stored.sha256, stored_before_s):
+            return False
         try:
             blob.delete()
         except ProtectedError:
             return False
         blob_path(stored.sha256).unlink(missing_ok=True)
     return True
+
+
+def _is_younger(sha256: str, moment_s: float) -> bool:
+    try:
+        return blob_path(sha256).stat().st_mtime >= moment_s
+    except FileNotFoundError:
+        return False

@@ -1,4 +1,4 @@
-"""Clearing files that nothing refers to: unfinished drafts and bytes without a row."""
+"""Clearing what nothing refers to: unfinished drafts, bytes without a row, rows without a use."""
 
 import logging
 import time
@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from django.conf import settings
+from django.db.models import Exists, ForeignObjectRel, OuterRef, QuerySet
 
 from assets.models import Blob
-from assets.storage import DIGEST, temp_dir
+from assets.services.blobs import discard_unused
+from assets.storage import DIGEST, StoredBytes, temp_dir
 
 logger = logging.getLogger("assay.assets")
 
@@ -36,6 +38,35 @@ def sweep_orphans() -> int:
     if removed:
         logger.info("removed %d files that nothing referred to", removed)
     return removed
+
+
+def sweep_unused() -> int:
+    """Delete stored bytes whose row no other row refers to any more; return how many went.
+
+    Artifacts are replaced and deleted all the time; their bytes may still be somebody else's, so
+    only this clears them, and not before they are an hour old.
+    """
+    limit_s = time.time() - YOUNG_S
+    removed, last_id = 0, 0
+    while portion := list(_unused(last_id)):
+        last_id = portion[-1].pk
+        removed += sum(
+            discard_unused(StoredBytes(blob.sha256, blob.size_bytes), stored_before_s=limit_s)
+            for blob in portion
+        )
+    if removed:
+        logger.info("removed the bytes of %d files that were replaced or deleted", removed)
+    return removed
+
+
+def _unused(after_id: int) -> QuerySet[Blob]:
+    """Return the next blobs, by number, that nothing refers to; new kinds of use count by themselves."""
+    unused = Blob.objects.filter(pk__gt=after_id)
+    for field in Blob._meta.get_fields(include_hidden=True):
+        if isinstance(field, ForeignObjectRel):
+            users = field.related_model._base_manager.filter(**{field.field.name: OuterRef("pk")})
+            unused = unused.filter(~Exists(users))
+    return unused.order_by("pk")[:DIGESTS_PER_QUERY]
 
 
 def _blob_files() -> Iterator[Path]:

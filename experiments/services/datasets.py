@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from assets.services.blobs import discard_unused
+from assets.services.blobs import discard_unused, record_present
 from assets.storage import StoredBytes, write_blob
 from experiments.data.sniffing import refuse_binary
 from experiments.data.sources import detect_encoding
@@ -23,7 +23,6 @@ from experiments.services.read_options import clean_options
 from experiments.services.versions import (
     add_version,
     lock_or_create_dataset,
-    record_present,
     refuse_archived,
     restart_reading,
     start_reading,

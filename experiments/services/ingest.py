@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assets.services.blobs import record_present
 from assets.storage import StoredBytes
 from experiments.events.datasets import (
     VersionFailed,
@@ -12,7 +13,7 @@ from experiments.events.datasets import (
     dataset_topic,
 )
 from experiments.models import Dataset, DatasetVersion, TargetAnalysis
-from experiments.services.versions import FETCH, add_version, record_present
+from experiments.services.versions import FETCH, add_version
 from platform_site.core.clock import now
 from platform_site.core.errors import NotFound
 from platform_site.core.json_parser import finite

@@ -6,12 +6,10 @@ from django.conf import settings
 from django.db.models import Max
 
 from assets.models import Blob
-from assets.services.blobs import record
-from assets.storage import StoredBytes, blob_path
 from experiments.events.datasets import dataset_topic
 from experiments.models import Dataset, DatasetVersion
 from platform_site.core.clock import now
-from platform_site.core.errors import Conflict, Unavailable
+from platform_site.core.errors import Conflict
 from platform_site.jobs.models import Job
 from platform_site.jobs.queue import enqueue
 
@@ -60,18 +58,6 @@ def refuse_archived(dataset: Dataset) -> None:
             code="archived",
             dataset=dataset.pk,
         )
-
-
-def record_present(stored: StoredBytes) -> Blob:
-    """Return the row of bytes that are certainly in the store.
-
-    Raises:
-        Unavailable: when a clean-up of the same bytes came between storing and recording.
-    """
-    blob = record(stored)
-    if not blob_path(stored.sha256).exists():
-        raise Unavailable("The stored file was cleaned up at this very moment; upload it again.")
-    return blob
 
 
 def add_version(

@@ -287,6 +287,11 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 50
 
 MAX_UPLOAD_BYTES = env_int("MAX_UPLOAD_BYTES", 2 * 1024**3, low=1024, high=2**45)
 MAX_EXPANDED_BYTES = env_int("MAX_EXPANDED_BYTES", 4 * 1024**3, low=1024, high=2**45)
+MAX_ARTIFACT_BYTES = env_int("MAX_ARTIFACT_BYTES", 50 * 1024**3, low=1024, high=2**45)
+# Of a project's artifacts together; 0 sets no limit.
+PROJECT_QUOTA_BYTES = env_int("PROJECT_QUOTA_BYTES", 0, low=0, high=2**50)
+# Uploads stop while the disk has less free room, so that the database can still write.
+FREE_DISK_RESERVE_BYTES = env_int("FREE_DISK_RESERVE_BYTES", 512 * 1024**2, low=0, high=2**45)
 JOB_MEMORY_LIMIT_BYTES = env_int("JOB_MEMORY_LIMIT_BYTES", 0, low=0, high=2**45)
 JOB_LEASE_S = env_int("JOB_LEASE_S", 20, low=2, high=3600)
 TRAIN_CLUSTER = env_text("TRAIN_CLUSTER", "")

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from assets.models import Blob
-from assets.services.sweep import sweep_orphans
+from assets.services.blobs import discard_unused, record
+from assets.services.sweep import sweep_orphans, sweep_unused
 from assets.storage import blob_path, temp_dir, write_blob
 from platform_site.core.clock import now
 from platform_site.jobs import states
@@ -41,6 +42,41 @@ def test_old_bytes_without_a_row_go_and_everything_else_stays():
     assert not blob_path(orphan.sha256).exists()
     assert blob_path(young.sha256).exists()
     assert blob_path(known.sha256).exists()
+
+
+def used_by_a_run(stored):
+    from tests.experiments.artifact_help import make_run
+
+    run = make_run()
+    run.model_blob = record(stored)
+    run.save(update_fields=["model_blob"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_old_bytes_whose_row_nothing_refers_to_go_and_everything_else_stays():
+    unused, young, used = (write_blob([text]) for text in (b"unused", b"young", b"used"))
+    for stored in (unused, young):
+        record(stored)
+    used_by_a_run(used)
+    for stored in (unused, used):
+        age(blob_path(stored.sha256), 2)
+    assert sweep_unused() == 1
+    assert not blob_path(unused.sha256).exists()
+    assert not Blob.objects.filter(sha256=unused.sha256).exists()
+    for stored in (young, used):
+        assert blob_path(stored.sha256).exists()
+        assert Blob.objects.filter(sha256=stored.sha256).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_old_unused_bytes_that_are_stored_again_at_this_moment_stay():
+    stored = write_blob([b"again"])
+    record(stored)
+    age(blob_path(stored.sha256), 2)
+    limit_s = time.time() - 3600
+    write_blob([b"again"])
+    assert not discard_unused(stored, stored_before_s=limit_s)
+    assert blob_path(stored.sha256).exists()
 
 
 def test_drafts_of_uploads_cut_long_ago_go():

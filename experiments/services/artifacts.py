@@ -1,0 +1,156 @@
+"""Changing the artifact tree: a file comes, is replaced, copied or deleted."""
+
+from assets.services.blobs import discard_unused, record_present
+from assets.storage import StoredBytes
+from experiments.artifact_paths import MAX_PATH_CHARS, folders_of, joined, name_of
+from experiments.models import ArtifactFile
+from experiments.selectors.artifact_places import Place
+from experiments.selectors.artifacts import files_below, room_bytes
+from experiments.services.frozen_folders import lock_tree, refuse_frozen
+from platform_site.core.clock import now
+from platform_site.core.errors import Invalid, StorageFull
+from platform_site.core.transactions import write_transaction
+
+COPIED_AT_ONCE = 500
+
+
+def put_file(*, place: Place, stored: StoredBytes, by_id: int) -> ArtifactFile:
+    """Give stored bytes a name, or other bytes to a name that exists; return the file.
+
+    A refusal throws the bytes away unless somebody else uses them.
+
+    Raises:
+        Invalid: where a folder has this name, or a file has the name of one of its folders.
+        Conflict: when a model version needs the folder as it is.
+        StorageFull: above the project's quota.
+        Unavailable: when a clean-up of the same bytes came in between.
+    """
+    finished = False
+    try:
+        with write_transaction():
+            file = put_in_transaction(place=place, stored=stored, by_id=by_id)
+        finished = True
+    finally:
+        if not finished:
+            discard_unused(stored)
+    return file
+
+
+def put_in_transaction(*, place: Place, stored: StoredBytes, by_id: int) -> ArtifactFile:
+    """Give stored bytes a name inside the caller's transaction; as `put_file` otherwise.
+
+    Raises:
+        Invalid: where a folder has this name, or a file has the name of one of its folders.
+        Conflict: when a model version needs the folder as it is.
+        StorageFull: above the project's quota.
+        Unavailable: when a clean-up of the same bytes came in between.
+    """
+    lock_tree(place.project_id, place.path)
+    refuse_place(place)
+    existing = ArtifactFile.objects.filter(project_id=place.project_id, path=place.path).first()
+    _refuse_above_quota(place, stored.size_bytes, existing.size_bytes if existing else 0)
+    file, _ = ArtifactFile.objects.update_or_create(
+        project_id=place.project_id,
+        path=place.path,
+        defaults={
+            "experiment_id": place.experiment_id,
+            "run_id": place.run_id,
+            "logged_model_id": place.logged_model_id,
+            "blob": record_present(stored),
+            "size_bytes": stored.size_bytes,
+            "created_by_id": by_id,
+            "updated_at": now(),
+        },
+    )
+    return file
+
+
+def refuse_place(place: Place) -> None:
+    """Refuse a file at this path; before an upload as a courtesy, inside its transaction for good.
+
+    Raises:
+        Invalid: where a folder has this name, or a file has the name of one of its folders.
+        Conflict: when a model version needs the folder as it is.
+    """
+    refuse_frozen(place.project_id, place.path)
+    in_the_way = (
+        ArtifactFile.objects.filter(project_id=place.project_id, path__in=folders_of(place.path))
+        .values_list("path", flat=True)
+        .first()
+    )
+    if in_the_way is not None:
+        raise Invalid(f"Invalid path: “{name_of(in_the_way)}” is a file, not a folder.")
+    if files_below(place.project_id, place.path).exists():
+        raise Invalid(f"Invalid path: “{name_of(place.path)}” is a folder, not a file.")
+
+
+def delete_path(*, place: Place) -> int:
+    """Delete a file, or a folder with all that is in it; return how many files went.
+
+    Raises:
+        Conflict: when a model version needs one of the files.
+    """
+    with write_transaction():
+        lock_tree(place.project_id, place.path)
+        refuse_frozen(place.project_id, place.path, whole=True)
+        deleted, _ = ArtifactFile.objects.filter(
+            project_id=place.project_id, path=place.path
+        ).delete()
+        below, _ = files_below(place.project_id, place.path).delete()
+    return deleted + below
+
+
+def copy_folder(*, source: Place, target: Place, by_id: int) -> int:
+    """Copy a folder's files (their names; bytes are shared) inside the caller's transaction.
+
+    Returns how many files the copy has. Files that the target has already are replaced.
+
+    Raises:
+        Conflict: when a model version needs the target as it is.
+        Invalid: when a path would become too long, or a file is where a folder should be.
+        StorageFull: above the project's quota.
+    """
+    lock_tree(target.project_id, target.path)
+    refuse_place(Place(target.project_id, joined(target.path, "copied")))
+    moment = now()
+    files = list(files_below(source.project_id, source.path).order_by("path"))
+    _refuse_above_quota(target, sum(file.size_bytes for file in files), 0)
+    copies = [
+        ArtifactFile(
+            project_id=target.project_id,
+            path=target.path + file.path[len(source.path) :],
+            experiment_id=target.experiment_id,
+            run_id=target.run_id,
+            logged_model_id=target.logged_model_id,
+            blob_id=file.blob_id,
+            size_bytes=file.size_bytes,
+            created_by_id=by_id,
+            updated_at=moment,
+        )
+        for file in files
+    ]
+    if any(len(copy.path) > MAX_PATH_CHARS for copy in copies):
+        raise Invalid("Invalid path: a copied file's path would be too long.")
+    ArtifactFile.objects.bulk_create(
+        copies,
+        batch_size=COPIED_AT_ONCE,
+        update_conflicts=True,
+        unique_fields=["project", "path"],
+        update_fields=["blob", "size_bytes", "created_by", "updated_at"],
+    )
+    return len(copies)
+
+
+def _refuse_above_quota(place: Place, added_bytes: int, freed_bytes: int) -> None:
+    room = room_bytes(place.project_id)
+    if room is not None and added_bytes - freed_bytes > room:
+        raise quota_reached()
+
+
+def quota_reached() -> StorageFull:
+    """Return the refusal of bytes above a project's quota."""
+    return StorageFull(
+        "This project's artifacts have reached their quota; delete some, or ask an administrator"
+        " for more. Nothing was stored.",
+        code="quota_reached",
+    )
