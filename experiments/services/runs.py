@@ -46,7 +46,7 @@ def start_training(*, project: Project, by: User, request: TrainingRequest) -> R
     if len(name) > MAX_NAME_CHARS:
         raise Invalid(f"A name has at most {MAX_NAME_CHARS} characters.", field="name")
     if request.register_as:
-        register_as = model_name(request.register_as, field="register_as")
+        register_as = model_name(request.register_as, field="register_as", max_chars=200)
         request = replace(request, register_as=register_as)
     with write_transaction():
         run = _create_run(project, by, request, spec, name)
