@@ -32,14 +32,15 @@ ABSENCE: Final = frozenset({"IS NULL", "IS NOT NULL"})
 _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"\w+")
 _KEY = re.compile(r"[\w.]+")
-_QUOTED_KEY = re.compile(r'`[^`]+`|"[^"]+"')
+_QUOTED_NAME = re.compile(r'`[^`]+`|"[^"]+"')
+_QUOTED_KEY = re.compile(r"""`[^`]+`|"[^"]+"|'[^']+'""")
 _SYMBOLS = re.compile(r"[=!<>]+")
 _WORDS = re.compile(
     r"(?:NOT\s+IN|IN|ILIKE|LIKE|IS\s+NOT\s+NULL|IS\s+NULL)(?!\w)", re.IGNORECASE | re.ASCII
 )
 # A doubled quote does not end a text, and both quotes belong to it: there are no escapes.
 _TEXT = re.compile(r"""'(?:[^']|'')*+'|"(?:[^"]|"")*+\"""")
-_NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])", re.ASCII)
+_NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])", re.ASCII)
 _AND = re.compile(r"AND(?!\w)", re.IGNORECASE)
 _DIRECTION = re.compile(r"(?:ASC|DESC)(?!\w)", re.IGNORECASE)
 _NOT_SUPPORTED = re.compile(r"(OR|NOT)(?!\w)|[();]|--|/\*", re.IGNORECASE)
@@ -137,7 +138,7 @@ def _clause(scanner: _Scanner) -> Clause:
 
 
 def _field(scanner: _Scanner) -> Field:
-    quoted = scanner.take(_QUOTED_KEY)
+    quoted = scanner.take(_QUOTED_NAME)
     if quoted is not None:
         return Field(None, quoted[1:-1])
     scanner.refuse_unsupported()
@@ -185,15 +186,17 @@ def _list(scanner: _Scanner) -> tuple[str, ...]:
     if scanner.take_char("(", skip_space=True) is False:
         scanner.fail("expected a list such as ('a', 'b') after IN")
     values: list[str] = []
-    while True:
+    # A comma may stand before the end: Python writes a list of one as ('a',).
+    while not (values and scanner.take_char(")", skip_space=True)):
         text = scanner.take(_TEXT)
         if text is None:
             scanner.fail("a list holds texts in quotes, for example ('a', 'b')")
         values.append(text[1:-1])
-        if scanner.take_char(")", skip_space=True):
-            return tuple(values)
         if not scanner.take_char(",", skip_space=True):
-            scanner.fail("expected ',' or ')' in the list")
+            if not scanner.take_char(")", skip_space=True):
+                scanner.fail("expected ',' or ')' in the list")
+            break
+    return tuple(values)
 
 
 def _check_pattern(scanner: _Scanner, value: Value) -> None:
