@@ -2,7 +2,8 @@
 
 from platform_site.accounts.access import Need, Person, require, visible_projects
 from platform_site.accounts.models import Project
-from platform_site.core.errors import Conflict, NotFound
+from platform_site.core.errors import Conflict, Invalid, NotFound
+from platform_site.core.names import model_name
 from registry.models import ModelVersion, PredictionBatch, RegisteredModel
 
 MAX_DATABASE_ID = 2**63 - 1
@@ -21,11 +22,11 @@ def get_model(
     projects = visible_projects(user)
     if project is not None:
         projects = projects.filter(pk=project.pk)
-    found = list(
-        RegisteredModel.objects.select_related("project", "created_by").filter(
-            project__in=projects, name=name
-        )[:2]
-    )
+    try:
+        named = RegisteredModel.objects.named(model_name(name))
+    except Invalid:
+        named = RegisteredModel.objects.none()
+    found = list(named.select_related("project", "created_by").filter(project__in=projects)[:2])
     if not found:
         raise NotFound(f"No such model: {name[:200]}.")
     if len(found) > 1:
@@ -53,8 +54,13 @@ def get_version(
     if 0 < number <= MAX_DATABASE_ID:
         version = (
             ModelVersion.objects.select_related(
-                "run__dataset_version__dataset", "run__created_by", "model_blob", "created_by"
+                "run__dataset_version__dataset",
+                "run__created_by",
+                "logged_model",
+                "model_blob",
+                "created_by",
             )
+            .prefetch_related("tags", "aliases")
             .defer(
                 "run__model_manifest",
                 "run__dataset_version__profile",

@@ -1,10 +1,16 @@
 """What pages and API read of registered models."""
 
-from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from collections.abc import Iterable
+from typing import Final
+
+from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
 
 from platform_site.accounts.models import Project
-from registry.models import ModelVersion, PredictionBatch, RegisteredModel
+from platform_site.core.errors import Invalid
+from platform_site.core.names import model_name
+from registry.models import ModelAlias, ModelVersion, PredictionBatch, RegisteredModel
+from registry.selectors_search import PROMPT_TAG
 
 SORT_FIELDS = {
     "name": "name",
@@ -21,6 +27,10 @@ LISTED = (
     "model_id",
     "number",
     "metrics",
+    "source",
+    "stage",
+    "description",
+    "run_text",
     "created_at",
     "run__uuid",
     "run__name",
@@ -33,15 +43,18 @@ LISTED = (
     "run__dataset_version__dataset__name",
     "model_blob__sha256",
     "model_blob__size_bytes",
+    "logged_model__model_id",
+    "logged_model__name",
+    "logged_model__model_type",
     "created_by__username",
 )
 
 
 def light_versions() -> QuerySet[ModelVersion]:
-    """Return versions without manifests and cards, with run, dataset version and author."""
+    """Return versions without manifests and cards, with run, data, author, tags and aliases."""
     return (
         ModelVersion.objects.select_related(
-            "run__dataset_version__dataset", "created_by", "model_blob"
+            "run__dataset_version__dataset", "created_by", "model_blob", "logged_model"
         )
         .defer(
             *HEAVY,
@@ -50,6 +63,7 @@ def light_versions() -> QuerySet[ModelVersion]:
             "run__dataset_version__report",
             "run__dataset_version__difference",
         )
+        .prefetch_related("tags", "aliases")
         .order_by("-number")
     )
 
@@ -93,3 +107,82 @@ def batches_of(version: ModelVersion, *, limit: int = 20) -> list[PredictionBatc
         .select_related("job", "created_by", "output_blob")
         .order_by("-id")[:limit]
     )
+
+
+def find_model(project_id: int, name: str) -> RegisteredModel | None:
+    """Return the project's model of this name in any spelling of it, None without."""
+    try:
+        clean = model_name(name)
+    except Invalid:
+        return None
+    return RegisteredModel.objects.named(clean).filter(project_id=project_id).first()
+
+
+def protocol_versions() -> QuerySet[ModelVersion]:
+    """Return versions as clients of the protocol see them: with tags and aliases, in three queries."""
+    return (
+        ModelVersion.objects.select_related("model", "run", "logged_model", "model_blob")
+        .only(*PROTOCOL_FIELDS)
+        .prefetch_related("tags", "aliases")
+    )
+
+
+PROTOCOL_FIELDS: Final = (
+    "number",
+    "source",
+    "storage_location",
+    "run_text",
+    "run_link",
+    "description",
+    "stage",
+    "created_at",
+    "updated_at",
+    "model__name",
+    "model__project_id",
+    "run__uuid",
+    "logged_model__model_id",
+    "model_blob__sha256",
+)
+
+
+def find_version(project_id: int, name: str, which: str) -> ModelVersion | None:
+    """Return the version with this number, alias (``@champion``) or stage, or the ``latest``."""
+    model = find_model(project_id, name)
+    if model is None:
+        return None
+    versions = ModelVersion.objects.select_related("run__experiment", "logged_model", "model_blob")
+    versions = versions.filter(model=model).order_by("-number")
+    if which.startswith("@"):
+        aliased = ModelAlias.objects.filter(model=model, name=which[1:]).values("version")
+        found = versions.filter(pk__in=aliased).first()
+    elif which.isascii() and which.isdigit():
+        found = versions.filter(number=int(which)).first() if len(which) <= 9 else None
+    elif which.lower() == "latest":
+        found = versions.first()
+    else:
+        found = versions.filter(stage__iexact=which).first()
+    if found is not None:
+        found.model = model
+    return found
+
+
+def latest_per_stage(models: Iterable[RegisteredModel]) -> dict[int, list[ModelVersion]]:
+    """Return the newest version of each stage of these models, by the model's key."""
+    place = Window(
+        RowNumber(), partition_by=[F("model_id"), F("stage")], order_by=F("number").desc()
+    )
+    ranked = (
+        ModelVersion.objects.filter(model__in=list(models))
+        .annotate(place=place)
+        .filter(place=1)
+        .values("pk")
+    )
+    found: dict[int, list[ModelVersion]] = {}
+    for version in protocol_versions().filter(pk__in=ranked).order_by("number"):
+        found.setdefault(version.model_id, []).append(version)
+    return found
+
+
+def is_prompt(model: RegisteredModel) -> bool:
+    """Whether clients keep a prompt under this name instead of a model."""
+    return model.tags.filter(key=PROMPT_TAG, value__iexact="true").exists()

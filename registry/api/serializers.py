@@ -42,23 +42,31 @@ class PredictIn(StrictSerializer):
 
 
 def version_row(version: ModelVersion) -> dict[str, Any]:
-    """Return a version as lists show it, with its whole lineage."""
+    """Return a version as lists show it, with its whole lineage; null is what it does not have."""
     run = version.run
-    dataset_version = run.dataset_version
+    dataset_version = run.dataset_version if run else None
+    blob = version.model_blob
+    logged = version.logged_model
     return {
         "version": version.number,
-        "run": run.uuid,
-        "run_name": run.name,
-        "training_job": run.job_id,
+        "stage": version.stage,
+        "aliases": sorted(alias.name for alias in version.aliases.all()),
+        "tags": {tag.key: tag.value for tag in version.tags.all()},
+        "description": version.description,
+        "source": version.source,
+        "logged_model": logged.model_id if logged else None,
+        "run": run.uuid if run else version.run_text or None,
+        "run_name": run.name if run else None,
+        "training_job": run.job_id if run else None,
         "dataset": dataset_version.dataset_id if dataset_version else None,
         "dataset_name": dataset_version.dataset.name if dataset_version else None,
         "dataset_version": dataset_version.number if dataset_version else None,
-        "model_type": run.model_type,
-        "task": run.task,
-        "target": run.target,
+        "model_type": (run.model_type if run else "") or (logged.model_type if logged else ""),
+        "task": run.task if run else "",
+        "target": run.target if run else "",
         "metrics": version.metrics,
-        "sha256": version.model_blob.sha256,
-        "size_bytes": version.model_blob.size_bytes,
+        "sha256": blob.sha256 if blob else None,
+        "size_bytes": blob.size_bytes if blob else None,
         "created_by": version.created_by.username,
         "created_at": version.created_at,
     }
@@ -66,7 +74,7 @@ def version_row(version: ModelVersion) -> dict[str, Any]:
 
 def version_detail(version: ModelVersion) -> dict[str, Any]:
     """Return a version with input schema, card and manifest."""
-    manifest = version.manifest
+    manifest = version.manifest or {}
     return {
         "name": version.model.name,
         **version_row(version),

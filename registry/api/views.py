@@ -32,12 +32,14 @@ from registry.api.serializers import (
     version_row,
 )
 from registry.selectors import batches_of, model_rows, versions_of, with_versions
+from registry.services.models import describe_model
 from registry.services.predictions import (
     PredictionFile,
+    own_model,
     predict_rows,
     start_batch,
 )
-from registry.services.versions import describe_model, edit_card, register_run
+from registry.services.versions import edit_card, register_run
 
 TAG = ["models"]
 PAGING = [OpenApiParameter("limit", int), OpenApiParameter("offset", int)]
@@ -152,9 +154,10 @@ class VersionFileView(APIView):
     def get(self, request: Request, name: str, number: int) -> StreamingHttpResponse:
         """Download the skops file; its SHA-256 is in the version."""
         version = access.get_version(request.user, name, number, project=_project(request))
+        blob, _ = own_model(version)
         return file_answer(
             request._request,  # DRF offers no other way
-            blob_path(version.model_blob.sha256),
+            blob_path(blob.sha256),
             file_name=f"{version.model.name}-v{version.number}.skops",
         )
 

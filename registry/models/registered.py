@@ -2,8 +2,16 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet, Value
 from django.db.models.functions import Lower
+
+
+class RegisteredModelQuerySet(QuerySet["RegisteredModel"]):
+    """Sets of registered models."""
+
+    def named(self, name: str) -> "RegisteredModelQuerySet":
+        """Keep those of this name, in any case; the unique index finds them."""
+        return self.alias(name_key=Lower("name")).filter(name_key=Lower(Value(name)))
 
 
 class RegisteredModel(models.Model):
@@ -21,6 +29,8 @@ class RegisteredModel(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
     )
     created_at = models.DateTimeField()
+
+    objects = RegisteredModelQuerySet.as_manager()
 
     class Meta:
         """Names are unique within a project."""

@@ -1,11 +1,12 @@
 """Predictions: at once for a few typed rows, as a job for a file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
 
+from assets.models import Blob
 from assets.services import blobs
 from assets.storage import StoredBytes, blob_path, write_blob
 from platform_site.accounts.models import User
@@ -24,6 +25,21 @@ MAX_EXPLAINED_ROWS: Final = 20
 INSTANT_TIMEOUT_S: Final = 45.0
 
 
+def own_model(version: ModelVersion) -> tuple[Blob, Mapping[str, Any]]:
+    """Return file and manifest of a version that a training of ours made.
+
+    Raises:
+        Conflict: for a version that a client registered; its files are opaque to us.
+    """
+    if version.model_blob is None or version.manifest is None:
+        raise Conflict(
+            "This version was registered by a client, so it cannot be asked here; load it with"
+            " mlflow.",
+            code="not_ours",
+        )
+    return version.model_blob, version.manifest
+
+
 def predict_rows(
     version: ModelVersion, rows: list[dict[str, Any]], *, explain: bool = False
 ) -> dict[str, Any]:
@@ -31,17 +47,19 @@ def predict_rows(
 
     Raises:
         Invalid: for no rows or more than 1,000 (20 with reasons).
+        Conflict: for a version that a client registered.
         Unprocessable: naming columns that are missing, unknown or of the wrong type.
         Unavailable: when the engine does not answer in time.
     """
+    blob, manifest = own_model(version)
     most = MAX_EXPLAINED_ROWS if explain else MAX_INSTANT_ROWS
     if not 1 <= len(rows) <= most:
         raise Invalid(f"Send 1 to {most:,} rows, or a file for more.", field="rows")
     return engine_host.call(
         "models.predict",
         {
-            "model_path": str(blob_path(version.model_blob.sha256)),
-            "manifest": version.manifest,
+            "model_path": str(blob_path(blob.sha256)),
+            "manifest": manifest,
             "rows": rows,
             "explain": explain,
         },
@@ -61,9 +79,11 @@ def start_batch(*, version: ModelVersion, file: PredictionFile, by: User) -> Pre
     """Store the file and put the job that predicts its rows in line.
 
     Raises:
+        Conflict: for a version that a client registered.
         TooLarge: above the installation's limit for uploads.
         Invalid: for an empty file.
     """
+    own_model(version)
     stored = write_blob(file.chunks, max_bytes=settings.MAX_UPLOAD_BYTES)
     if stored.size_bytes == 0:
         raise Invalid("The file is empty.", field="file")

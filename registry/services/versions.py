@@ -1,10 +1,8 @@
 """Registering a run's model as the next version of a registered model."""
 
-from datetime import datetime
-from typing import Any
-
+from experiments.artifact_paths import joined, run_uri
 from experiments.events.runs import RunRegistered, run_topic
-from experiments.models import Run, RunReport
+from experiments.models import Run
 from platform_site.accounts.models import User
 from platform_site.core.clock import now
 from platform_site.core.errors import Conflict, Invalid
@@ -13,7 +11,11 @@ from platform_site.core.transactions import write_transaction
 from platform_site.events.publish import publish
 from platform_site.jobs import states
 from platform_site.jobs.models import Job
+from registry.events import VersionChanged, project_topic
 from registry.models import ModelVersion, RegisteredModel
+from registry.services.freezing import freeze
+from registry.services.numbers import next_number
+from registry.services.trained import OWN_FOLDER, trained_fields
 
 
 def register_run(*, run: Run, name: str, by: User, description: str = "") -> ModelVersion:
@@ -48,46 +50,55 @@ def training_ended(job: Job, *, status: str) -> None:
 
 def _register(run: Run, name: str, by: User, description: str) -> ModelVersion:
     moment = now()
-    model, _ = RegisteredModel.objects.get_or_create(
-        project_id=run.project_id,
-        name__iexact=name,
-        defaults={
-            "name": name, "created_by": by, "created_at": moment, "updated_at": moment,
-            "description": description,
-        },
-    )  # fmt: skip
-    # Locks the model, so that of two registrations at once each gets its own number.
-    model = RegisteredModel.objects.select_for_update().get(pk=model.pk)
-    existing = ModelVersion.objects.filter(model=model, run=run).first()
+    model = _model_named(run.project_id, name, by, description)
+    existing = ModelVersion.objects.filter(model=model, run=run, model_blob__isnull=False).first()
     if existing is not None:
         return existing
     if run.model_blob is None:
         raise Conflict("The run has no model to register.")
-    report = RunReport.objects.filter(run=run).first()
-    result: dict[str, Any] = report.result if report is not None else {}
     version = ModelVersion.objects.create(
         model=model,
         number=next_number(model, moment),
         run=run,
-        model_blob=run.model_blob,
-        manifest=run.model_manifest,
-        metrics=result.get("metrics", {}),
-        card=report.model_card if report is not None else "",
-        source=f"runs:/{run.uuid}/model",
+        source=f"runs:/{run.uuid}/{OWN_FOLDER}",
+        storage_location=joined(run_uri(run.experiment.artifact_location, run.uuid), OWN_FOLDER),
         created_by=by,
         created_at=moment,
         updated_at=moment,
+        **trained_fields(run),
+    )
+    freeze(version)
+    publish(
+        project_topic(run.project_id),
+        VersionChanged(name=model.name, version=version.number, stage=version.stage),
     )
     publish(run_topic(run.uuid), RunRegistered(model=model.name, version=version.number))
     return version
 
 
-def next_number(model: RegisteredModel, moment: datetime) -> int:
-    """Return the model's next version number; its row is locked by the caller's transaction."""
-    model.last_number += 1
-    model.updated_at = moment
-    model.save(update_fields=["last_number", "updated_at"])
-    return model.last_number
+def _model_named(project_id: int, name: str, by: User, description: str) -> RegisteredModel:
+    """Return the model of this name, made if new, its row locked.
+
+    Two first registrations at once take the one name; the second waits for the first and then
+    finds it, so that each version gets its own number.
+    """
+    models = RegisteredModel.objects.named(name).filter(project_id=project_id)
+    if not models.exists():
+        moment = now()
+        RegisteredModel.objects.bulk_create(
+            [
+                RegisteredModel(
+                    project_id=project_id,
+                    name=name,
+                    description=description,
+                    created_by=by,
+                    created_at=moment,
+                    updated_at=moment,
+                )
+            ],
+            ignore_conflicts=True,
+        )
+    return models.select_for_update().get()
 
 
 def edit_card(*, version: ModelVersion, card: str) -> ModelVersion:
@@ -102,17 +113,3 @@ def edit_card(*, version: ModelVersion, card: str) -> ModelVersion:
         version.card = card.replace("\x00", "")
         version.save(update_fields=["card"])
     return version
-
-
-def describe_model(*, model: RegisteredModel, description: str) -> RegisteredModel:
-    """Replace the model's description.
-
-    Raises:
-        Invalid: above 10,000 characters.
-    """
-    if len(description) > 10_000:
-        raise Invalid("A description has at most 10,000 characters.", field="description")
-    with write_transaction():
-        model.description = description
-        model.save(update_fields=["description"])
-    return model

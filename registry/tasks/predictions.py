@@ -10,7 +10,7 @@ from platform_site.jobs.child_main import Paused, Stopped
 from platform_site.jobs.context import JobContext
 from platform_site.jobs.models import Job
 from registry.models import PredictionBatch
-from registry.services.predictions import progress_event, record_output
+from registry.services.predictions import own_model, progress_event, record_output
 
 READ_SHARE = 0.4
 
@@ -23,6 +23,7 @@ def predict(context: JobContext) -> dict[str, Any]:
     batch = PredictionBatch.objects.select_related("version__model_blob", "input_blob").get(
         pk=context.payload["batch"]
     )
+    blob, manifest = own_model(batch.version)
     context.on_flush = lambda _shown, _items: _tell(context.job_id)
     table = context.work_dir / f"input.{context.fence}.parquet"
     output = context.work_dir / f"output.{context.fence}.parquet"
@@ -40,8 +41,8 @@ def predict(context: JobContext) -> dict[str, Any]:
             should_stop=wished,
         )
         done = predict_file(
-            blob_path(batch.version.model_blob.sha256),
-            batch.version.manifest,
+            blob_path(blob.sha256),
+            manifest,
             table,
             read.schema,
             output,

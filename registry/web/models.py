@@ -14,7 +14,8 @@ from platform_site.core.access_rules import login_needed
 from platform_site.core.errors import Conflict, Invalid
 from registry.models import ModelVersion, RegisteredModel
 from registry.selectors import SORT_FIELDS, model_rows, versions_of
-from registry.services.versions import describe_model, register_run
+from registry.services.models import describe_model
+from registry.services.versions import register_run
 from registry.web.scope import shown_model
 from registry.web.version_page import comparison, may_write
 
@@ -52,6 +53,7 @@ def model_detail(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "model": model,
         "comparison": comparison(versions),
+        "tags": sorted((tag.key, tag.value) for tag in model.tags.all()),
         "may_write": may_write(request, model),
     }
     return render(request, "registry/model_detail.html", context)

@@ -8,6 +8,7 @@ from platform_site.accounts.models import Project
 from platform_site.core.errors import Forbidden
 from registry.access import get_model, get_version
 from registry.models import ModelVersion, RegisteredModel
+from registry.selectors import find_model
 
 
 def shown_model(request: HttpRequest, name: str, *, need: Need = "read") -> RegisteredModel:
@@ -41,5 +42,4 @@ def _project(request: HttpRequest, name: str) -> Project | None:
         project = current_project(request)
     except Forbidden:
         return None
-    is_here = RegisteredModel.objects.filter(project=project, name=name).exists()
-    return project if is_here else None
+    return project if find_model(project.pk, name) is not None else None

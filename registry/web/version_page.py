@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from experiments.models import RunReport
 from experiments.training.specs import CATALOGUE
@@ -20,6 +21,7 @@ from platform_site.events.snapshots import place
 from platform_site.jobs import states
 from registry.events import batch_topic
 from registry.models import ModelVersion, PredictionBatch, RegisteredModel
+from registry.services.predictions import own_model
 
 MAX_COMPARED_METRICS: Final = 8
 LEVELS_SHOWN: Final = 8
@@ -32,20 +34,34 @@ class VersionFrame:
     model: RegisteredModel
     version: ModelVersion
     model_title: str
+    target: str
     may_write: bool
+    can_predict: bool
+    load_call: str
     tab: str
 
 
 def version_frame(request: HttpRequest, version: ModelVersion, *, tab: str) -> VersionFrame:
     """Return the frame of the version's pages."""
-    entry = CATALOGUE.get(version.run.model_type)
     return VersionFrame(
         model=version.model,
         version=version,
-        model_title=entry.title if entry else version.run.model_type,
+        model_title=model_title(version),
+        target=version.run.target if version.run is not None else "",
         may_write=may_write(request, version.model),
+        can_predict=version.model_blob_id is not None,
+        load_call=f"mlflow.pyfunc.load_model({f'models:/{version.model.name}/{version.number}'!r})",
         tab=tab,
     )
+
+
+def model_title(version: ModelVersion) -> str:
+    """Return what kind of model it is, as far as anybody said."""
+    if version.model_blob_id is not None and version.run is not None:
+        entry = CATALOGUE.get(version.run.model_type)
+        return entry.title if entry else version.run.model_type
+    logged = version.logged_model
+    return (logged.model_type if logged is not None else "") or _("registered by a client")
 
 
 def may_write(request: HttpRequest, model: RegisteredModel) -> bool:
@@ -80,15 +96,17 @@ def comparison(versions: Sequence[ModelVersion]) -> Comparison:
     best = {name: _best(versions, name) for name in kept}
     rows = []
     for version in versions:
-        entry = CATALOGUE.get(version.run.model_type)
         values = []
         for name in kept:
             value = (version.metrics.get(name) or {}).get("value")
             is_best = value is not None and value == best[name] and len(versions) > 1
             values.append((figures.number(value, 4), is_best))
-        title = entry.title if entry else version.run.model_type
-        rows.append(ComparedVersion(version, title, values))
-    data = {(row.version.run.dataset_version_id, row.version.run.target) for row in rows}
+        rows.append(ComparedVersion(version, model_title(version), values))
+    data = {
+        (version.run.dataset_version_id, version.run.target)
+        for version in versions
+        if version.run is not None and version.metrics
+    }
     return Comparison([metric_title(name) for name in kept], rows, len(data) <= 1)
 
 
@@ -148,16 +166,23 @@ def _seen(feature: Mapping[str, Any]) -> str:
 
 def version_metrics(version: ModelVersion) -> list[MetricCard]:
     """Return the figures of a version as cards."""
-    unit = str(version.manifest.get("target_unit") or "")
+    unit = str((version.manifest or {}).get("target_unit") or "")
     return metric_cards(version.metrics, unit=unit)
 
 
 def tried_model(version: ModelVersion) -> TriedModel:
-    """Return what the form "try it" needs of a version."""
+    """Return what the form "try it" needs of a version.
+
+    Raises:
+        Conflict: for a version that a client registered.
+    """
+    blob, manifest = own_model(version)
     result = (
-        RunReport.objects.filter(run_id=version.run_id).values_list("result", flat=True).first()
+        RunReport.objects.filter(run__model_versions=version)
+        .values_list("result", flat=True)
+        .first()
     )
-    return TriedModel(version.model_blob.sha256, version.manifest, importance_order(result))
+    return TriedModel(blob.sha256, manifest, importance_order(result))
 
 
 @dataclass(frozen=True)
@@ -171,11 +196,16 @@ class Snippets:
 
 
 def snippets(request: HttpRequest, version: ModelVersion) -> Snippets:
-    """Return commands that predict the example row; the token stays a placeholder."""
+    """Return commands that predict the example row; the token stays a placeholder.
+
+    Raises:
+        Conflict: for a version that a client registered.
+    """
+    _blob, manifest = own_model(version)
     url = request.build_absolute_uri(
         reverse("api-predict", args=[version.model.name, version.number])
     )
-    row = {str(one["name"]): one.get("example") for one in version.manifest.get("features", [])}
+    row = {str(one["name"]): one.get("example") for one in manifest.get("features", [])}
     body = json.dumps({"rows": [row], "explain": True}, ensure_ascii=False)
     lines = ",\n".join(f"    {name!r}: {value!r}" for name, value in row.items())
     curl = (

@@ -19,7 +19,7 @@ from registry.access import get_batch
 from registry.api.batch_files import batch_answer
 from registry.models import ModelVersion
 from registry.selectors import batches_of
-from registry.services.predictions import PredictionFile, start_batch
+from registry.services.predictions import PredictionFile, own_model, start_batch
 from registry.services.versions import edit_card
 from registry.web.card_html import card_html
 from registry.web.scope import shown_version
@@ -41,13 +41,16 @@ CHUNK_BYTES = 1 << 20
 def version_detail(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """The version's lineage, figures and inputs."""
     version = shown_version(request, name, number)
+    manifest = version.manifest or {}
     context = {
         "frame": version_frame(request, version, tab="overview"),
         "metrics": version_metrics(version),
-        "inputs": input_rows(version.manifest),
-        "classes": version.manifest.get("classes") or [],
-        "made_with": sorted((version.manifest.get("versions") or {}).items()),
-        "complete": version.manifest.get("complete", True),
+        "inputs": input_rows(manifest),
+        "classes": manifest.get("classes") or [],
+        "made_with": sorted((manifest.get("versions") or {}).items()),
+        "complete": manifest.get("complete", True),
+        "aliases": sorted(alias.name for alias in version.aliases.all()),
+        "tags": sorted((tag.key, tag.value) for tag in version.tags.all()),
     }
     return render(request, "registry/version_detail.html", context)
 
@@ -86,9 +89,10 @@ def _card(
 def version_file(request: HttpRequest, name: str, number: int) -> HttpResponseBase:
     """Send the model file; its SHA-256 stands on the page."""
     version = shown_version(request, name, number)
+    blob, _manifest = own_model(version)
     return file_answer(
         request,
-        blob_path(version.model_blob.sha256),
+        blob_path(blob.sha256),
         file_name=f"{version.model.name}-v{version.number}.skops",
     )
 
@@ -98,6 +102,8 @@ def version_file(request: HttpRequest, name: str, number: int) -> HttpResponseBa
 def version_try(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Type values and see what this version says, with reasons."""
     version = shown_version(request, name, number)
+    if version.model_blob is None:
+        return _clients(request, version, "try")
     action = reverse("registry:version-try", args=[version.model.name, version.number])
     view = try_view(request, tried_model(version), action=action)
     context = {"frame": version_frame(request, version, tab="try")}
@@ -110,7 +116,16 @@ def version_files(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Predict whole files; POST puts one in line."""
     if request.method == "POST":
         return _start_batch(request, shown_version(request, name, number, need="write"))
-    return _files(request, shown_version(request, name, number))
+    version = shown_version(request, name, number)
+    if version.model_blob is None:
+        return _clients(request, version, "files")
+    return _files(request, version)
+
+
+def _clients(request: HttpRequest, version: ModelVersion, tab: str) -> HttpResponse:
+    """Say why a client's version cannot be asked here, and how to load it."""
+    context = {"frame": version_frame(request, version, tab=tab)}
+    return render(request, "registry/version_client.html", context)
 
 
 def _files(request: HttpRequest, version: ModelVersion, *, error: str = "") -> HttpResponse:
@@ -148,6 +163,8 @@ def _start_batch(request: HttpRequest, version: ModelVersion) -> HttpResponse:
 def version_programs(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """How programs ask this version."""
     version = shown_version(request, name, number)
+    if version.model_blob is None:
+        return _clients(request, version, "programs")
     context = {
         "frame": version_frame(request, version, tab="programs"),
         "snippets": snippets(request, version),

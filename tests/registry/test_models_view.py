@@ -62,7 +62,7 @@ def test_alice_registers_a_run_under_a_new_name_and_again_as_the_next_version(pe
 def test_an_impossible_name_is_refused_on_the_form(people, as_user):
     run = finished_run(people)
     client = as_user(people.alice)
-    for name in ("", "../x", "a/b", "<b>", "x" * 201, "ends."):
+    for name in ("", "../x", "a/b", "a:b", "x" * 257, "ends."):
         answer = client.post(f"/runs/{run.uuid}/register/", {"name": name})
         assert answer.status_code == 400, name
         assert 'class="field-error"' in answer.content.decode()
