@@ -1,14 +1,34 @@
 """What runs tell their followers on the topic ``run:<uuid>``."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from platform_site.events.publish import LiveEvent
+
+MAX_SERIES_BYTES: Final = 128 * 1024
+MAX_LINE_POINTS: Final = 1000
+MAX_POINT_BYTES: Final = 50
+MAX_CHAR_BYTES: Final = 6
 
 
 def run_topic(run_uuid: str) -> str:
     """Return the topic of a run."""
     return f"run:{run_uuid}"
+
+
+def project_topic(project_id: int) -> str:
+    """Return the topic of a project."""
+    return f"project:{project_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsChanged(LiveEvent):
+    """These runs of the project are new or have changed; none are named when there are many."""
+
+    KIND: ClassVar[str] = "runs.changed"
+    runs: Sequence[str]
+    n_runs: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +60,41 @@ class RunProgressed(LiveEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class RunMetrics(LiveEvent):
-    """These metrics have these values at this step."""
+    """Each metric has these points of (step, value); thinned: there are more, read them anew."""
 
     KIND: ClassVar[str] = "run.metrics"
-    step: int
-    values: dict[str, float | None]
+    series: Mapping[str, Sequence[tuple[int, float | None]]]
+    thinned: bool = False
+
+
+def metric_events(
+    series: Mapping[str, Sequence[tuple[int, float | None]]], *, thinned: bool = False
+) -> list[RunMetrics]:
+    """Return the points as events, each small enough to be published."""
+    events: list[RunMetrics] = []
+    part: dict[str, list[tuple[int, float | None]]] = {}
+    n_bytes = 0
+    for key, line in series.items():
+        for start in range(0, len(line), MAX_LINE_POINTS):
+            piece = list(line[start : start + MAX_LINE_POINTS])
+            piece_bytes = MAX_CHAR_BYTES * len(key) + MAX_POINT_BYTES * len(piece)
+            if part and n_bytes + piece_bytes > MAX_SERIES_BYTES:
+                events.append(RunMetrics(series=part, thinned=thinned))
+                part, n_bytes = {}, 0
+            part.setdefault(key, []).extend(piece)
+            n_bytes += piece_bytes
+    if part:
+        events.append(RunMetrics(series=part, thinned=thinned))
+    return events
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLabelled(LiveEvent):
+    """The run has this name now; params or tags may have changed, too."""
+
+    KIND: ClassVar[str] = "run.labels"
+    name: str
+    version: int
 
 
 @dataclass(frozen=True, kw_only=True)

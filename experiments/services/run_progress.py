@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from experiments.events.runs import RunLogged, RunMetrics, RunProgressed, run_topic
+from experiments.events.runs import RunLogged, RunProgressed, metric_events, run_topic
 from experiments.models import Run
 from experiments.tracking.points import append_points
 from platform_site.core.clock import now_ms
-from platform_site.core.json_parser import finite
 from platform_site.events.publish import publish
 from platform_site.jobs.models import JobLogLine
 
@@ -39,8 +38,12 @@ class ProgressRecorder:
                     units_total=total,
                 ),
             )
+        series: dict[str, list[tuple[int, float | None]]] = {}
         for step, values in items:
-            publish(self.topic, RunMetrics(step=step, values=finite(values)))
+            for key, value in values.items():
+                series.setdefault(key, []).append((step, value))
+        for event in metric_events(series):
+            publish(self.topic, event)
         for lines in _portions(shown["log_lines"]):
             publish(self.topic, RunLogged(lines=[line_data(line) for line in lines]))
 

@@ -107,7 +107,7 @@ function addLines(lines) {
 const handlers = {
   "run.status": showStatus,
   "run.progressed": showProgress,
-  "run.metrics": ({ step, values }) => { for (const [metric, value] of Object.entries(values)) addPoints(metric, [[step, value]]); },
+  "run.metrics": ({ series }) => { for (const [metric, line] of Object.entries(series)) addPoints(metric, line); },
   "run.log": ({ lines }) => addLines(lines),
   "run.resources": ({ cpu_percent, rss_bytes }) => {
     write("cpu", cpu_percent === null ? "—" : `${Math.round(cpu_percent)} %`);
