@@ -21,6 +21,7 @@ Row = tuple[Any, ...]
 # Few sizes, so that the driver finds each statement prepared.
 CHUNK_SIZES: Final = (256, 32, 8, 1)
 CACHED_STATEMENTS: Final = 512
+CONNECT_WITHIN_S: Final = 10
 OWN_PRAGMAS: Final = (
     "PRAGMA case_sensitive_like=ON",
     "PRAGMA cache_size=-64000",
@@ -188,6 +189,7 @@ def _open_postgres() -> Any:
         **{name: params[name] for name in names if name in params},
         autocommit=True,
         prepare_threshold=1,
+        connect_timeout=CONNECT_WITHIN_S,
     )
 
 

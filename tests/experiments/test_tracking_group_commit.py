@@ -1,0 +1,232 @@
+"""The writer's thread: durable groups, refusals to the right caller, start, end and fork."""
+
+import asyncio
+import os
+import threading
+from dataclasses import replace
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection
+
+from experiments.models import MetricTail, Run, RunParam
+from experiments.tracking import group_commit
+from experiments.tracking.database import Database
+from experiments.tracking.group_commit import GroupCommit
+from experiments.tracking.operations import CreateRun, LogBatch, UpdateRun
+from platform_site.core.errors import Invalid, NotFound, Unavailable
+from platform_site.core.transactions import write_transaction
+from tests.experiments.tracking_help import caller, experiment_of, new_run, tail_points
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def writer():
+    writer = GroupCommit()
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def alice(people):
+    return caller(people.alice)
+
+
+@pytest.fixture
+def run(people):
+    return new_run(people.alice, people.project)
+
+
+def test_what_was_written_can_be_read_by_others(writer, alice, run):
+    assert writer.write(LogBatch(run.uuid, alice, metrics=[("m", 1, 2, 3.0)])) is None
+    assert tail_points(run) == [("m", 1, 2, 3.0)]
+    row = writer.write(UpdateRun(run.uuid, alice, status="completed"))
+    assert row.status == "completed"
+
+
+async def test_coroutines_get_their_own_results(writer, people):
+    def prepared():
+        return caller(people.alice), new_run(people.alice, people.project)
+
+    alice, run = await sync_to_async(prepared)()
+    operations = [LogBatch(run.uuid, alice, params=[("p", str(n % 2))]) for n in range(20)]
+    results = await asyncio.gather(
+        *(writer.submit(one) for one in operations), return_exceptions=True
+    )
+    assert results[0::2] == [None] * 10
+    assert all(isinstance(one, Invalid) for one in results[1::2])
+
+
+def test_many_threads_lose_nothing_and_double_nothing(writer, alice, run):
+    errors = []
+
+    def log(thread: int) -> None:
+        try:
+            for step in range(20):
+                batch = LogBatch(
+                    run.uuid,
+                    alice,
+                    metrics=[("m", step, thread, 1.0)],
+                    params=[(f"p{thread}", "same")],
+                )
+                writer.write(batch)
+                writer.write(batch)
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+
+    threads = [threading.Thread(target=log, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    # The ORM writes at the same time, through its own connection.
+    for _ in range(20):
+        with write_transaction():
+            Run.objects.filter(pk=run.pk).update(notes=["hello"])
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    expected = {("m", step, thread, 1.0) for step in range(20) for thread in range(8)}
+    stored = tail_points(run)
+    assert len(stored) == len(expected)
+    assert set(stored) == expected
+    assert RunParam.objects.filter(run=run).count() == 8
+
+
+def test_a_group_that_fails_is_written_one_by_one(writer, alice, run, people):
+    good = LogBatch(run.uuid, alice, metrics=[("m", 0, 0, 1.0)])
+    # No such person: the database refuses, and only at the end of the transaction.
+    bad = CreateRun(run.experiment_id, replace(alice, user_id=10**9))
+    held = threading.Event()
+    answers = {}
+
+    def write(name, operation):
+        try:
+            answers[name] = writer.write(operation)
+        except Exception as error:  # noqa: BLE001
+            answers[name] = error
+
+    block = threading.Thread(target=lambda: writer.run(held.wait))
+    block.start()
+    threads = [threading.Thread(target=write, args=pair) for pair in (("good", good), ("bad", bad))]
+    for thread in threads:
+        thread.start()
+    while writer._n_waiting < 4:
+        pass
+    held.set()
+    for thread in (block, *threads):
+        thread.join()
+    assert answers["good"] is None
+    assert "foreign key" in str(answers["bad"]).lower()
+    assert tail_points(run) == [("m", 0, 0, 1.0)]
+    assert Run.objects.count() == 1
+
+
+def test_numbers_of_keys_are_forgotten_with_the_transaction_that_made_them(writer, alice, run):
+    writer.write(LogBatch(run.uuid, alice, metrics=[("kept", 0, 0, 1.0)]))
+    with pytest.raises(Exception, match="(?i)foreign key"):
+        writer.write(
+            CreateRun(run.experiment_id, replace(alice, user_id=10**9), tags=[("fresh", "1")])
+        )
+    writer.write(LogBatch(run.uuid, alice, metrics=[("fresh", 0, 0, 1.0)], tags=[("kept", "1")]))
+    assert tail_points(run) == [("kept", 0, 0, 1.0), ("fresh", 0, 0, 1.0)]
+
+
+def test_what_was_handed_over_is_committed_before_the_end(alice, run):
+    writer = GroupCommit()
+    done = []
+    threads = [
+        threading.Thread(
+            target=lambda n=n: done.append(
+                writer.write(LogBatch(run.uuid, alice, metrics=[("m", n, 0, 1.0)]))
+            )
+        )
+        for n in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    writer.close()
+    for thread in threads:
+        thread.join()
+    assert len(tail_points(run)) == 10
+    writer.close()
+
+
+def test_too_much_waiting_is_refused_at_once(writer, alice, run, monkeypatch):
+    monkeypatch.setattr(group_commit, "MAX_WAITING_ITEMS", 2)
+    held, started = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        started.set()
+        held.wait()
+
+    block = threading.Thread(target=lambda: writer.run(hold))
+    block.start()
+    started.wait()
+    with pytest.raises(Unavailable):
+        writer.write(LogBatch(run.uuid, alice, metrics=[("m", 0, 0, 1.0), ("m", 1, 0, 1.0)]))
+    held.set()
+    block.join()
+
+
+def test_inside_a_transaction_the_write_belongs_to_it(writer, alice, run):
+    def write_and_fail() -> None:
+        with write_transaction():
+            writer.write(LogBatch(run.uuid, alice, metrics=[("m", 0, 0, 1.0)]))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail()
+    assert not MetricTail.objects.exists()
+    with write_transaction(), pytest.raises(NotFound):
+        writer.write(LogBatch("0" * 32, alice))
+
+
+def test_a_forked_process_writes_with_a_thread_of_its_own(writer, alice, run):
+    writer.write(LogBatch(run.uuid, alice, metrics=[("m", 0, 0, 1.0)]))
+    connection.close()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            writer.write(LogBatch(run.uuid, alice, metrics=[("m", 1, 0, 1.0)]))
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    writer.write(LogBatch(run.uuid, alice, metrics=[("m", 2, 0, 1.0)]))
+    assert [step for _, step, _, _ in tail_points(run)] == [0, 1, 2]
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'")
+def test_a_connection_that_the_server_ended_is_replaced(writer, alice, run):
+    writer.write(LogBatch(run.uuid, alice, metrics=[("m", 0, 0, 1.0)]))
+    db = Database.open()
+    db.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    db.close()
+    connection.close()
+    writer.write(LogBatch(run.uuid, alice, metrics=[("m", 1, 0, 1.0)]))
+    assert [step for _, step, _, _ in tail_points(run)] == [0, 1]
+
+
+def test_new_runs_come_from_several_threads_at_once(writer, people, alice):
+    experiment = experiment_of(people.project)
+    made = []
+    threads = [
+        threading.Thread(
+            target=lambda: made.extend(
+                writer.write(CreateRun(experiment.pk, alice, tags=[("t", "1")])).row.id
+                for _ in range(10)
+            )
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 40
+    assert Run.objects.count() == 40
