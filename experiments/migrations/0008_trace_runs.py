@@ -5,63 +5,75 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('experiments', '0007_untracked'),
+        ("experiments", "0007_untracked"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TraceRun',
+            name="TraceRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
             ],
         ),
         migrations.RemoveIndex(
-            model_name='trace',
-            name='trace_of_run',
+            model_name="trace",
+            name="trace_of_run",
         ),
         migrations.RemoveField(
-            model_name='trace',
-            name='run',
+            model_name="trace",
+            name="run",
         ),
         migrations.AddField(
-            model_name='span',
-            name='span_type',
+            model_name="span",
+            name="span_type",
             field=models.CharField(blank=True, max_length=100),
         ),
         migrations.AddField(
-            model_name='trace',
-            name='is_told',
+            model_name="trace",
+            name="is_told",
             field=models.BooleanField(default=False),
         ),
         migrations.AlterField(
-            model_name='span',
-            name='attributes',
-            field=models.TextField(default='{}'),
+            model_name="span",
+            name="attributes",
+            field=models.TextField(default="{}"),
         ),
         migrations.AlterField(
-            model_name='span',
-            name='events',
-            field=models.TextField(default='[]'),
+            model_name="span",
+            name="events",
+            field=models.TextField(default="[]"),
         ),
         migrations.AlterField(
-            model_name='span',
-            name='links',
-            field=models.TextField(default='[]'),
+            model_name="span",
+            name="links",
+            field=models.TextField(default="[]"),
         ),
         migrations.AddField(
-            model_name='tracerun',
-            name='run',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='trace_edges', to='experiments.run'),
+            model_name="tracerun",
+            name="run",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="trace_edges",
+                to="experiments.run",
+            ),
         ),
         migrations.AddField(
-            model_name='tracerun',
-            name='trace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='run_edges', to='experiments.trace'),
+            model_name="tracerun",
+            name="trace",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="run_edges",
+                to="experiments.trace",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tracerun',
-            constraint=models.UniqueConstraint(fields=('trace', 'run'), name='trace_run_once'),
+            model_name="tracerun",
+            constraint=models.UniqueConstraint(fields=("trace", "run"), name="trace_run_once"),
         ),
     ]
