@@ -62,9 +62,7 @@ def bring_run(target: Target, experiment: Experiment, record: RunRecord) -> Run:
         _bring_pairs(RunTag, run, record.tags, ids)
         for dataset in record.datasets:
             _bring_dataset(run, dataset)
-        Run.objects.filter(pk=run.pk).update(
-            version=run.version + 1, dirty=run.dirty | Run.Dirty.LABELS | Run.Dirty.CREATED
-        )
+        Run.objects.filter(pk=run.pk).update(version=run.version + 1)
     return run
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from experiments.events.runs import RunsChanged, project_topic
 from experiments.importing import experiments_in, models_in, points_in, runs_in
 from experiments.importing.artifacts_in import bring_files
 from experiments.importing.records import (
@@ -19,6 +20,8 @@ from experiments.importing.reports import Report
 from experiments.importing.tallies import Tallies, Tally
 from experiments.importing.targets import Target
 from experiments.models import Experiment, LoggedModel, Run, RunModel
+from platform_site.core.transactions import write_transaction
+from platform_site.events.publish import publish
 
 Edge = tuple[str, str, str, int]
 """Run, logged model, direction, step."""
@@ -36,6 +39,7 @@ class Transfer:
     target: Target
     report: Report
     with_files: bool = True
+    _n_told: int = 0
 
     def run(self) -> None:
         """Bring experiments, runs, points, files and logged models."""
@@ -47,12 +51,22 @@ class Transfer:
                 edges += _edges(run)
                 with self._leaving_out(f"run {run.uuid}"):
                     self._run(experiment, run)
+            self._tell_pages()
         for record, experiment in pairs:
             for model in self.source.logged_models(record):
                 with self._leaving_out(f"logged model {model.model_id}"):
                     self._model(experiment, model)
         for edge in edges:
             self._edge(edge)
+
+    def _tell_pages(self) -> None:
+        """Let open pages look again; one event for an experiment, however many runs it has."""
+        n_runs = self.report.added.get("runs", 0) - self._n_told
+        if n_runs:
+            with write_transaction():
+                project_id = self.target.project.pk
+                publish(project_topic(project_id), RunsChanged(runs=[], n_runs=n_runs))
+            self._n_told += n_runs
 
     @contextmanager
     def _leaving_out(self, where: str) -> Iterator[None]:

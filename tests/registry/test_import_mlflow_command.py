@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from assets.storage import open_blob
 from experiments.models import ArtifactFile, Experiment, LoggedModel, Run, RunModel
-from experiments.tracking.points import series_of
+from experiments.selectors.stored_points import points_by_key
 from registry.models import ModelVersion, RegisteredModel
 from tests.importing_help import (
     GONE,
@@ -70,12 +70,19 @@ def test_folder_comes_whole(tmp_path: Path) -> None:
 
 def test_points_come_each_once_and_exactly(tmp_path: Path) -> None:
     bring(make_folder(tmp_path))
-    series = series_of(Run.objects.get(uuid=RUN).pk)
-    assert list(series["loss"].steps) == list(range(300))
-    assert list(series["loss"].values) == [1 / (step + 1) for step in range(300)]
-    odd = dict(zip(series["odd"].steps, series["odd"].values, strict=True))
-    assert math.isnan(odd[0])
-    assert odd[-5] == -1.7976931348623157e308
+    series = dict(points_by_key(Run.objects.get(uuid=RUN).pk))
+    assert series["loss"] == [(STARTED_MS + step, step, 1 / (step + 1)) for step in range(300)]
+    (first, second) = series["odd"]
+    assert first == (STARTED_MS, -5, -1.7976931348623157e308)
+    assert second[:2] == (STARTED_MS, 0)
+    assert math.isnan(second[2])
+
+
+def test_newest_points_are_folded_at_once(tmp_path: Path) -> None:
+    bring(make_folder(tmp_path))
+    run = Run.objects.get(uuid=RUN)
+    assert run.latest_metrics.get(key__name="loss").step == 299
+    assert run.dirty == 0
 
 
 def test_files_come_as_opaque_bytes(tmp_path: Path) -> None:
@@ -180,9 +187,9 @@ def test_taken_number_is_replaced_and_reported(tmp_path: Path) -> None:
 
 def test_database_of_an_old_release_is_read(tmp_path: Path) -> None:
     bring(make_database(tmp_path / "mlflow.db"))
-    series = series_of(Run.objects.get(uuid=RUN).pk)
+    series = dict(points_by_key(Run.objects.get(uuid=RUN).pk))
     assert len(series["loss"]) == 20
-    assert math.isnan(series["loss"].values[3])
+    assert math.isnan(series["loss"][3][2])
 
 
 def test_database_is_not_changed(tmp_path: Path) -> None:
@@ -216,7 +223,7 @@ def test_what_does_not_fit_is_left_out_by_name(tmp_path: Path, statement: str) -
     report = bring(make_database(tmp_path / "mlflow.db", statement), status=1)
     assert "left out: " in report
     assert len(report) < 10_000
-    assert len(series_of(Run.objects.get(uuid=RUN).pk)["loss"]) == 20
+    assert len(dict(points_by_key(Run.objects.get(uuid=RUN).pk))["loss"]) == 20
     assert not ArtifactFile.objects.exists()
 
 
@@ -322,7 +329,7 @@ def hostile_server() -> object:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = answer
+        do_GET = do_POST = answer  # noqa: N815  # names that the library asks for
 
         def log_message(self, *args: object) -> None:
             """Say nothing."""
