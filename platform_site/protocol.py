@@ -5,7 +5,6 @@ from typing import Final
 from django.urls import URLPattern, path
 
 from experiments.mlflow_api.kit.django_view import protocol_view
-from experiments.mlflow_api.kit.hot import run_on_django
 from experiments.mlflow_api.kit.routes import PREFIXES, RouteTable
 from experiments.mlflow_api.kit.unknown import unknown_calls
 from experiments.mlflow_api.routes import ROUTES as TRACKING_ROUTES
@@ -16,8 +15,8 @@ VERSIONS: Final = ("2.0/", "3.0/")
 TABLE: Final = RouteTable([*TRACKING_ROUTES, *REGISTRY_ROUTES])
 ROOT_ROUTES: Final = [route for route in TABLE.routes if route.path.startswith("/")]
 
-_view = declare("api")(protocol_view(TABLE, run_on_django, unknown_calls.note))
-_public_view = public(protocol_view(TABLE, run_on_django, unknown_calls.note))
+_view = declare("api")(protocol_view(TABLE, unknown_calls.note))
+_public_view = public(protocol_view(TABLE, unknown_calls.note))
 
 
 def protocol_urls() -> list[URLPattern]:

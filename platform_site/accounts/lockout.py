@@ -86,10 +86,15 @@ def client_address(request: HttpRequest) -> str | None:
     entry that the outermost of them wrote: everything left of it comes from the client.
     """
     peer: str | None = request.META.get("REMOTE_ADDR") or None
+    return forwarded_address(peer, request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def forwarded_address(peer: str | None, forwarded_for: str) -> str | None:
+    """Return the address of the client that reached us through this peer."""
     proxies: int = settings.TRUSTED_PROXY_COUNT
     if not proxies:
         return peer
-    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    hops = [hop.strip() for hop in forwarded_for.split(",")]
     candidate = hops[-min(proxies, len(hops))]
     try:
         return str(ipaddress.ip_address(candidate))

@@ -318,4 +318,6 @@ SILENCED_SYSTEM_CHECKS = (
         "security.W016",
     ]
 )
+# One line for each call of the tracking protocol; failed and slow ones are always logged.
+ACCESS_LOG = env_flag("ACCESS_LOG", default=False)
 LOGGING = logging_settings(debug=DEBUG)

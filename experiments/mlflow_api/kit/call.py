@@ -32,6 +32,8 @@ class Call:
     client_address: str | None = None
     request_id: str = ""
     in_thread: RunInThread | None = None
+    is_folded: bool = False
+    may_take_long: bool = False
     _query: dict[str, list[str]] | None = None
 
     @property

@@ -12,9 +12,10 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.views.decorators.csrf import csrf_exempt
 
 from experiments.mlflow_api.kit import guard
-from experiments.mlflow_api.kit.answers import Answer, FileAnswer, ok, refusal
+from experiments.mlflow_api.kit.answers import Answer, FileAnswer, refusal
 from experiments.mlflow_api.kit.call import Call
 from experiments.mlflow_api.kit.file_parts import pieces
+from experiments.mlflow_api.kit.hot import run_on_django, settle
 from experiments.mlflow_api.kit.identity import identify, read_credential
 from experiments.mlflow_api.kit.routes import Route, RouteTable
 from platform_site.accounts.lockout import client_address
@@ -24,18 +25,14 @@ from platform_site.core.json_parser import MAX_BODY_BYTES
 PIECE_BYTES = 64 * 1024
 
 
-HotRunner = Callable[[Route, Call], Any]
-"""Runs a hot endpoint on Django's connection of this thread."""
-
-
 def protocol_view(
-    table: RouteTable, run_hot: HotRunner, note_unknown: Callable[[Call], None]
+    table: RouteTable, note_unknown: Callable[[Call], None]
 ) -> Callable[..., HttpResponseBase]:
     """Return a view that answers every route of the table; who may call what is the route's."""
 
     def view(request: HttpRequest, **_: str) -> HttpResponseBase:
         try:
-            return _response(_answer(table, run_hot, note_unknown, request))
+            return _response(_answer(table, note_unknown, request))
         except DomainError as error:
             return _response(refusal(error))
 
@@ -44,7 +41,6 @@ def protocol_view(
 
 def _answer(
     table: RouteTable,
-    run_hot: HotRunner,
     note_unknown: Callable[[Call], None],
     request: HttpRequest,
 ) -> Answer | FileAnswer:
@@ -64,14 +60,9 @@ def _answer(
     guard.check_headers(route, call.method, call.headers)
     guard.check_scope(route, call)
     if route.stream:
-        return settled(_run_stream(route, call, request))
+        return settle(_run_stream(route, call, request))
     call.body = _body(request)
-    return settled(run_hot(route, call) if route.hot else route.endpoint(call))
-
-
-def settled(result: Any) -> Answer | FileAnswer:
-    """Return what an endpoint gave back as an answer."""
-    return result if isinstance(result, (Answer, FileAnswer)) else ok(result)
+    return settle(run_on_django(route, call) if route.hot else route.endpoint(call))
 
 
 def _call_of(request: HttpRequest) -> Call:

@@ -1,6 +1,6 @@
 """The bytes of a `FileAnswer`, piece by piece."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Final
 
 from experiments.mlflow_api.kit.answers import FileAnswer
@@ -8,7 +8,7 @@ from experiments.mlflow_api.kit.answers import FileAnswer
 PIECE_BYTES: Final = 256 * 1024
 
 
-def pieces(answer: FileAnswer) -> Iterator[bytes]:
+def pieces(answer: FileAnswer) -> Generator[bytes, None, None]:
     """Yield the answer's bytes; a file that got shorter ends early."""
     ranges = [(0, answer.size_bytes)] if answer.ranges is None else answer.ranges
     with answer.path.open("rb") as file:

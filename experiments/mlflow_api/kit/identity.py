@@ -2,6 +2,11 @@
 
 import base64
 import binascii
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +21,8 @@ from platform_site.core.errors import Unauthenticated
 
 TOKEN_PREFIX: Final = "assay_"  # noqa: S105  # how tokens begin
 MAX_HEADER_CHARS: Final = 4096
+VERIFIED_S: Final = 600.0
+MAX_VERIFIED: Final = 1000
 SIGN_IN: Final = (
     "Sign in: set MLFLOW_TRACKING_TOKEN to a token, or MLFLOW_TRACKING_USERNAME and"
     " MLFLOW_TRACKING_PASSWORD."
@@ -64,8 +71,58 @@ def identify(credential: Credential, client_address: str | None, path: str) -> C
     if credential.username is None:
         user, token = authenticate_token(credential.secret)
         return caller_for(user, may_write=token.scope == ApiToken.Scope.WRITE)
+    known = _verified_lately(credential)
+    if known is not None:
+        return caller_for(known, may_write=True)
     user = _check_password(credential, client_address, path)
+    verified.remember(_name_of(credential), user.password)
     return caller_for(user, may_write=True)
+
+
+class VerifiedPasswords:
+    """Passwords found right in the last minutes, so that a program's every call is not hashed.
+
+    Held are keyed digests and the stored hash they matched: a changed password or a closed
+    account counts at once. A guess is never held, so it costs and counts as everywhere.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._held: dict[bytes, tuple[str, float]] = {}
+        self._lock = threading.Lock()
+
+    def remember(self, name: bytes, stored_hash: str) -> None:
+        """Note that this credential matched this stored hash."""
+        with self._lock:
+            while len(self._held) >= MAX_VERIFIED:
+                del self._held[next(iter(self._held))]
+            self._held[name] = (stored_hash, self._clock() + VERIFIED_S)
+
+    def hash_for(self, name: bytes) -> str | None:
+        """Return the stored hash that this credential matched lately."""
+        stored_hash, until_s = self._held.get(name, (None, 0.0))
+        return stored_hash if self._clock() < until_s else None
+
+
+verified: Final = VerifiedPasswords()
+_process_key: Final = secrets.token_bytes(32)
+
+
+def keyed_digest(text: str) -> bytes:
+    """Return what may be held in memory instead of a secret; another one in each process."""
+    return hashlib.blake2b(text.encode(), digest_size=16, key=_process_key).digest()
+
+
+def _name_of(credential: Credential) -> bytes:
+    return keyed_digest(f"{credential.username}:{credential.secret}")
+
+
+def _verified_lately(credential: Credential) -> User | None:
+    stored_hash = verified.hash_for(_name_of(credential))
+    if stored_hash is None:
+        return None
+    user = User.objects.filter(username=credential.username, is_active=True).first()
+    return user if user is not None and user.password == stored_hash else None
 
 
 def _check_password(credential: Credential, client_address: str | None, path: str) -> User:

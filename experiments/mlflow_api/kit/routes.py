@@ -21,7 +21,7 @@ class Route:
 
     An endpoint is ``f(call)``, run in a thread, which may use the ORM and services and returns an
     `Answer`, a `FileAnswer` or a dict. `hot` ones are ``f(call, db)`` over a raw connection;
-    `long` moves a hot read off the event loop. `stream` ones are ``async f(call, receive)``.
+    `long` moves a hot read off the event loop, `blind` says that it reads nothing. `stream` ones are ``async f(call, receive)``.
 
     `reads` says that a POST changes nothing, so that read-only tokens may call it; `raw_body`
     that the body need not be JSON; `public` that nobody has to sign in.
@@ -32,6 +32,7 @@ class Route:
     endpoint: Callable[..., Any]
     hot: bool = False
     long: bool = False
+    blind: bool = False
     stream: bool = False
     reads: bool = False
     raw_body: bool = False
