@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class BlobWriter:
     """A draft that bytes are added to; it becomes stored bytes, or it leaves nothing.
 
     A context manager: what was not finished when the block ends is thrown away. Its methods block;
-    they may be called from different threads, one at a time.
+    any thread may call them.
 
     Args:
         max_bytes: the largest size that is accepted; None for any.
@@ -74,6 +75,8 @@ class BlobWriter:
             handle, name = tempfile.mkstemp(dir=temp_dir(), prefix="blob-")
         self._draft = Path(name)
         self._file = os.fdopen(handle, "wb", buffering=0)
+        # A cancelled upload ends here while its last write may still go on in a thread.
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         """Return the writer."""
@@ -81,8 +84,9 @@ class BlobWriter:
 
     def __exit__(self, *exc_info: object) -> None:
         """Throw the draft away unless it was finished."""
-        self._file.close()
-        self._draft.unlink(missing_ok=True)
+        with self._lock:
+            self._file.close()
+            self._draft.unlink(missing_ok=True)
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Add bytes.
@@ -98,7 +102,7 @@ class BlobWriter:
             refuse_without_reserve()
             self._checked_bytes = size_bytes
         self._digest.update(chunk)
-        with _full_disk_said():
+        with self._lock, _full_disk_said():
             view = memoryview(chunk)
             while view:
                 view = view[self._file.write(view) :]
@@ -111,7 +115,7 @@ class BlobWriter:
             StorageFull: when the disk is full.
         """
         stored = StoredBytes(self._digest.hexdigest(), self.size_bytes)
-        with _full_disk_said():
+        with self._lock, _full_disk_said():
             os.fsync(self._file.fileno())
             self._file.close()
             self.keep(self._draft, stored)

@@ -2,9 +2,29 @@
 
 from typing import Final
 
-from experiments.mlflow_api import system
+from experiments.mlflow_api import (
+    artifact_parts,
+    artifacts,
+    assessments,
+    experiments,
+    inputs,
+    logged_models,
+    run_files,
+    run_logging,
+    system,
+    traces,
+)
 from experiments.mlflow_api.kit.routes import Route
 
 ROUTES: Final[list[Route]] = [
     *system.ROUTES,
+    *experiments.ROUTES,
+    *run_logging.ROUTES,
+    *inputs.ROUTES,
+    *logged_models.ROUTES,
+    *traces.ROUTES,
+    *assessments.ROUTES,
+    *artifacts.ROUTES,
+    *artifact_parts.ROUTES,
+    *run_files.ROUTES,
 ]

@@ -89,3 +89,16 @@ def room_bytes(project_id: int) -> int | None:
     if not settings.PROJECT_QUOTA_BYTES:
         return None
     return max(0, settings.PROJECT_QUOTA_BYTES - used_bytes(project_id))
+
+
+def room_for(place: Place) -> int | None:
+    """Return how many bytes a file at this place may have by the quota; it may replace another."""
+    room = room_bytes(place.project_id)
+    if room is None:
+        return None
+    replaced = (
+        ArtifactFile.objects.filter(project_id=place.project_id, path=place.path)
+        .values_list("size_bytes", flat=True)
+        .first()
+    )
+    return room + (replaced or 0)

@@ -96,12 +96,16 @@ def upload_for_part(upload_id: str, number: int, token: str) -> ArtifactUpload:
     return upload
 
 
+def part_limit_bytes() -> int:
+    """Return how many bytes a part may have."""
+    return min(MAX_PART_BYTES, settings.MAX_ARTIFACT_BYTES)
+
+
 class PartWriter(BlobWriter):
     """A part on its way in; finished, it lies beside the other parts of its upload."""
 
     def __init__(self, upload: ArtifactUpload, number: int) -> None:
-        limit = min(MAX_PART_BYTES, settings.MAX_ARTIFACT_BYTES)
-        super().__init__(max_bytes=limit)
+        super().__init__(max_bytes=part_limit_bytes())
         self._folder = _folder(upload.upload_id)
         self._number = number
 
