@@ -64,12 +64,14 @@ class OwnRowsSql:
 
     def _label(self, asked: Condition) -> Fragment:
         table, owner, number = self.table.tags if asked.kind is Kind.TAG else self.table.params
-        found = f"EXISTS (SELECT 1 FROM {table} v WHERE v.{owner} = {number} AND v.key = ?"
+        found = (
+            f"EXISTS (SELECT 1 FROM {table} label WHERE label.{owner} = {number} AND label.key = ?"
+        )
         if asked.operator == "IS NULL":
             return Fragment(f"NOT {found})", (asked.key,))
         if asked.operator == "IS NOT NULL":
             return Fragment(f"{found})", (asked.key,))
-        value = text_condition(self.dialect, "v.value", asked.operator, asked.value)
+        value = text_condition(self.dialect, "label.value", asked.operator, asked.value)
         return Fragment(f"{found} AND {value.sql})", (asked.key, *value.params))
 
 
