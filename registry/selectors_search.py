@@ -113,7 +113,7 @@ def search_model_versions(
     """
     check_max_results(max_results, most=MAX_VERSIONS)
     conditions = conditions_of(filter_text, VERSIONS)
-    sorts = sorts_of(order_by, VERSIONS)
+    sorts: Sequence[Sort] = sorts_of(order_by, VERSIONS)
     if not sorts:
         sorts = [Sort(Kind.ATTRIBUTE, "last_updated_timestamp", ascending=False)]
     sorts = _with_last(sorts, Sort(Kind.ATTRIBUTE, "name", ascending=True))

@@ -23,8 +23,7 @@ def remove_versions(model: RegisteredModel, versions: QuerySet[ModelVersion]) ->
     numbers = sorted(set(used))
     if numbers:
         raise Conflict(
-            f"{_named(model, numbers)} cannot be deleted: {len(used)} files of predictions were"
-            " made with it and name it as their origin.",
+            f"{_named(model, numbers)} cannot be deleted: {_files(len(used))} made with it would lose its origin.",
             code=CODE,
             versions=numbers,
         )
@@ -38,6 +37,10 @@ def remove_versions(model: RegisteredModel, versions: QuerySet[ModelVersion]) ->
             f"A version of {model.name} cannot be deleted: needed by {', '.join(needed_by)}.",
             code=CODE,
         ) from error
+
+
+def _files(count: int) -> str:
+    return "1 file of predictions" if count == 1 else f"{count} files of predictions"
 
 
 def _named(model: RegisteredModel, numbers: list[int]) -> str:
