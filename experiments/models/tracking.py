@@ -20,7 +20,7 @@ class RunParam(models.Model):
     """An input of a run, as text; written once."""
 
     pk = models.CompositePrimaryKey("run_id", "key_id")
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="params")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="params", db_index=False)
     key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="+", db_index=False)
     value = models.TextField(blank=True)
 
@@ -36,7 +36,7 @@ class RunTag(models.Model):
     """A label of a run that may change; the run's name is a column of the run, not a tag."""
 
     pk = models.CompositePrimaryKey("run_id", "key_id")
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tags")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="tags", db_index=False)
     key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="+", db_index=False)
     value = models.TextField(blank=True)
 
@@ -52,7 +52,9 @@ class LatestMetric(models.Model):
     """The newest point of a metric by (step, time, value); behind by what is not folded yet."""
 
     pk = models.CompositePrimaryKey("run_id", "key_id")
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="latest_metrics")
+    run = models.ForeignKey(
+        Run, on_delete=models.CASCADE, related_name="latest_metrics", db_index=False
+    )
     key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="+", db_index=False)
     step = models.BigIntegerField()
     timestamp_ms = models.BigIntegerField()
@@ -74,7 +76,9 @@ class MetricTail(models.Model):
     times in ms, float64 values.
     """
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metric_tails")
+    run = models.ForeignKey(
+        Run, on_delete=models.CASCADE, related_name="metric_tails", db_index=False
+    )
     digest = models.BigIntegerField()
     n_points = models.IntegerField()
     data = models.BinaryField()
@@ -99,7 +103,9 @@ class MetricBlock(models.Model):
     float64 values. Least, greatest and last value are of the numbers among them, null without.
     """
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="metric_blocks")
+    run = models.ForeignKey(
+        Run, on_delete=models.CASCADE, related_name="metric_blocks", db_index=False
+    )
     key = models.ForeignKey(Key, on_delete=models.PROTECT, related_name="+", db_index=False)
     n_points = models.IntegerField()
     first_ms = models.BigIntegerField()
