@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from experiments.models.runs import NO_START_MS
 from experiments.tracking.database import Database
 from experiments.tracking.search.comparisons import (
     binary,
@@ -46,8 +47,6 @@ _STATUS_WORD: Final = (
     + " ".join(f"WHEN '{state}' THEN '{word}'" for state, word in STATUS_WORDS.items())
     + " ELSE '' END"
 )
-# What is missing sorts last in both directions: a far-off moment stands for none.
-FAR_OFF_MS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,8 @@ class RunsSql:
 
     def _attribute_sort(self, key: str, *, ascending: bool) -> SortColumn:
         if key in ("start_time", "end_time"):
-            far_off = FAR_OFF_MS if ascending else -FAR_OFF_MS
+            # What is missing sorts last in both directions: a far-off moment stands for none.
+            far_off = -NO_START_MS if ascending else NO_START_MS
             return SortColumn(f"COALESCE({_COLUMNS[key]}, {far_off})", ascending=ascending)
         if key == "run_id":
             return SortColumn("r.uuid", ascending=ascending)

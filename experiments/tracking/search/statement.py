@@ -106,7 +106,7 @@ def read_page(
     if NEVER in statement.where:
         return [], None
     fragment = _select(statement, position, request.max_results + 1)
-    rows = db.rows(fragment.sql, fragment.params)
+    rows = db.rows_planned(fragment.sql, fragment.params)
     n_columns = len(statement.columns)
     page = [row[:n_columns] for row in rows[: request.max_results]]
     if len(rows) <= request.max_results:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 from experiments.tracking.search.grammar import (
@@ -46,13 +47,16 @@ class FieldType:
     is_number: bool = False
 
 
+# Clients repeat few short filters; long ones hold lists of ids and come once.
+REMEMBERED_CHARS: Final = 500
+
 TEXT: Final = FieldType(TEXT_OPERATORS)
 LISTED_TEXT: Final = FieldType(LISTED_TEXT_OPERATORS)
 LABEL: Final = FieldType(LABEL_OPERATORS)
 NUMBER: Final = FieldType(NUMBER_OPERATORS, is_number=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Vocabulary:
     """The fields of one search.
 
@@ -88,16 +92,26 @@ class Sort:
     ascending: bool
 
 
-def conditions_of(text: str | None, vocabulary: Vocabulary) -> list[Condition]:
+def conditions_of(text: str | None, vocabulary: Vocabulary) -> Sequence[Condition]:
     """Return the filter's conditions.
 
     Raises:
         Invalid: naming the clause that the search does not take.
     """
-    return [_condition(clause, vocabulary) for clause in parse_filter(text)]
+    if not text:
+        return ()
+    read = _known_conditions if len(text) <= REMEMBERED_CHARS else _conditions
+    return read(text, vocabulary)
 
 
-def sorts_of(texts: Sequence[str], vocabulary: Vocabulary) -> list[Sort]:
+def _conditions(text: str, vocabulary: Vocabulary) -> tuple[Condition, ...]:
+    return tuple(_condition(clause, vocabulary) for clause in parse_filter(text))
+
+
+_known_conditions = lru_cache(maxsize=512)(_conditions)
+
+
+def sorts_of(texts: Sequence[str], vocabulary: Vocabulary) -> Sequence[Sort]:
     """Return the keys to sort by.
 
     Raises:
