@@ -72,8 +72,9 @@ class OwnDatabase(threading.local):
         """Return this thread's connection, opened anew if it was lost."""
         if self._held is None or not self._held.is_usable:
             self._held = Database.open()
-            # Opening asks Django's connection for its settings.
-            connections.close_all()
+            if self._held.dialect == "postgresql":
+                # Opening asked Django's connection of this thread for its settings.
+                connections.close_all()
         return self._held
 
     def forget(self) -> None:
