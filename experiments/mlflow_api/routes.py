@@ -11,6 +11,7 @@ from experiments.mlflow_api import (
     logged_models,
     run_files,
     run_logging,
+    runs,
     system,
     traces,
 )
@@ -19,6 +20,7 @@ from experiments.mlflow_api.kit.routes import Route
 ROUTES: Final[list[Route]] = [
     *system.ROUTES,
     *experiments.ROUTES,
+    *runs.ROUTES,
     *run_logging.ROUTES,
     *inputs.ROUTES,
     *logged_models.ROUTES,
