@@ -1,6 +1,8 @@
 """Who may touch which object of this app: returns the object or refuses."""
 
-from experiments.models import Dataset, DatasetVersion, Run
+from collections.abc import Sequence
+
+from experiments.models import Dataset, DatasetVersion, Experiment, Run
 from platform_site.accounts.access import Need, Person, require
 from platform_site.core.errors import NotFound
 from platform_site.core.ids import RUN_ID
@@ -15,6 +17,7 @@ RUN_RELATIONS = (
     "test_version__dataset",
     "model_blob",
 )
+RUN_OWN_HEAVY = ("spec", "environment", "model_manifest", "notes")
 RUN_HEAVY = (
     "dataset_version__profile",
     "dataset_version__table_schema",
@@ -94,6 +97,39 @@ def get_run(user: Person, uuid: str, *, need: Need = "read") -> Run:
     if RUN_ID.fullmatch(uuid):
         run = Run.objects.select_related(*RUN_RELATIONS).defer(*RUN_HEAVY).filter(uuid=uuid).first()
     return _permitted(run, user, need, "run")
+
+
+def get_experiment(user: Person, experiment_id: int, *, need: Need = "read") -> Experiment:
+    """Return the experiment with its project if the person may do this with it.
+
+    Raises:
+        NotFound: for strangers and for numbers that no experiment has, alike.
+        Forbidden: for members whose role is too small.
+    """
+    experiment = None
+    if 0 <= experiment_id <= MAX_DATABASE_ID:
+        experiment = Experiment.objects.select_related("project").filter(pk=experiment_id).first()
+    if experiment is None:
+        raise NotFound("No such experiment.")
+    require(user, experiment.project_id, need=need, what="experiment")
+    return experiment
+
+
+def get_runs(user: Person, uuids: Sequence[str], *, need: Need = "read") -> list[Run]:
+    """Return the runs in the order of their ids if the person may do this with all of them.
+
+    Raises:
+        NotFound: when one of them does not exist or belongs to a project of strangers.
+        Forbidden: for members whose role is too small.
+    """
+    known = Run.objects.select_related("experiment").defer(*RUN_OWN_HEAVY)
+    wanted = [one for one in dict.fromkeys(uuids) if RUN_ID.fullmatch(one)]
+    runs = {run.uuid: run for run in known.filter(uuid__in=wanted)}
+    if len(runs) < len(set(uuids)):
+        raise NotFound("One of these runs does not exist.")
+    for project_id in {run.project_id for run in runs.values()}:
+        require(user, project_id, need=need, what="run")
+    return [runs[one] for one in wanted]
 
 
 def get_training_job(user: Person, job_id: int, *, need: Need = "read") -> Run:

@@ -6,7 +6,8 @@ from typing import Any
 from django.http import HttpRequest
 
 from experiments.events.runs import run_topic
-from experiments.models import Run, RunReport
+from experiments.models import Run
+from experiments.selectors.run_overview import RunParts, parts_of
 from experiments.selectors.runs import curves, latest_values, log_tail
 from experiments.services.run_progress import line_data
 from experiments.training.specs import CATALOGUE
@@ -26,6 +27,8 @@ class RunFrame:
     controls: tuple[str, ...]
     may_write: bool
     has_report: bool
+    parts: RunParts
+    is_tracked: bool
     tab: str
     live: dict[str, Any]
     keeps_partial: bool
@@ -37,13 +40,16 @@ def run_frame(request: HttpRequest, run: Run, *, tab: str, after: int) -> RunFra
     role = role_in(request.user, run.project_id)
     entry = CATALOGUE.get(run.model_type)
     may_write = role in ROLES_FOR["write"]
+    parts = parts_of(run)
     return RunFrame(
         run=run,
         job=run.job,
         model_title=entry.title if entry else run.model_type,
         controls=ACTIONS_FOR.get(run.status, ()) if may_write and run.job else (),
         may_write=may_write,
-        has_report=RunReport.objects.filter(run=run).exists(),
+        has_report=parts.has_report,
+        parts=parts,
+        is_tracked=run.kind == Run.Kind.TRACKED,
         tab=tab,
         live={"topic": run_topic(run.uuid), "after": after, "uuid": run.uuid, "status": run.status},
         keeps_partial=bool(entry and entry.supports_partial_stop),

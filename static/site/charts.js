@@ -64,7 +64,7 @@ function base(colours, extra = {}) {
   };
 }
 
-/** A chart in an element; `kind` is {option(spec, colours), table(spec)}. */
+/** A chart in an element; `kind` is {option(spec, colours), table(spec), drawn(instance, spec)?}. */
 export class Chart {
   #kind; #spec; #instance = null; #handlers = []; #frame = 0; #table = null; #empty = null; #tools;
 
@@ -117,7 +117,10 @@ export class Chart {
     this.#empty?.remove();
     this.#empty = null;
     if (!hasData) { this.#instance.clear(); this.element.append((this.#empty = h("div", { class: "chart-empty" }, t("chart-empty")))); }
-    else this.#instance.setOption(this.#kind.option(this.#spec, readColours()), { notMerge: true });
+    else {
+      this.#instance.setOption(this.#kind.option(this.#spec, readColours()), { notMerge: true });
+      this.#kind.drawn?.(this.#instance, this.#spec);
+    }
     this.#tools.hidden = !hasData;
     if (this.#table) this.#fillTable();
   }
@@ -315,6 +318,8 @@ const confusionKind = {
     });
   },
 };
+
+export { axis, base, shorten, tip };
 
 export const lineChart = (target, spec) => new Chart(target, lineKind, spec);
 export const barChart = (target, spec) => new Chart(target, barKind, spec);
