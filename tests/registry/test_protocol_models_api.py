@@ -8,7 +8,7 @@ import pytest
 from registry.models import ModelVersion, RegisteredModel
 from tests.experiments.protocol_help import ProtocolClient
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 MODELS = "registered-models"
 VERSIONS = "model-versions"
 
@@ -195,7 +195,7 @@ def test_the_alias_latest_is_the_newest_version(alice):
     new_model(alice)
     asked = {"name": "stars", "alias": "latest"}
     refused(alice.get(f"{MODELS}/alias", asked), 404, "RESOURCE_DOES_NOT_EXIST")
-    for number in range(1, 12):
+    for _number in range(1, 12):
         new_version(alice)
     assert alice.get(f"{MODELS}/alias", asked).json()["model_version"]["version"] == "11"
 
