@@ -20,7 +20,7 @@ MAX_ORDER_CHARS: Final = 1_000
 MAX_NUMBER_CHARS: Final = 100
 MAX_PATTERN_CHARS: Final = 200
 # Of "%" only: "_" stands for one character, costs nothing and is frequent in names.
-MAX_WILDCARDS: Final = 5
+MAX_WILDCARDS: Final = 10  # clients that load a table ask with eight
 _EXCERPT_CHARS: Final = 80
 
 Value = str | int | float | tuple[str, ...] | None
