@@ -123,11 +123,9 @@ def _created(made: CreatedRun) -> Answer:
     return Answer(body=b'{"run":' + created_run_json(made) + b"}")
 
 
-def get(call: Call, db: Database) -> Answer | FoldFirst:
+def get(call: Call, db: Database) -> Answer:
     """Answer with a run, deleted ones too."""
     row = visible_run(call, db, decode(call, RunId).run_id)
-    if row.dirty & METRICS and not call.is_folded:
-        return FoldFirst([row.id])
     return Answer(body=b'{"run":' + run_json(db, row) + b"}")
 
 

@@ -1,7 +1,7 @@
 """Experiments and runs as answers show them."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -10,7 +10,6 @@ from experiments.models.experiments import Lifecycle
 from experiments.tracking.rows import RunRow
 from experiments.tracking.search.experiments import ExperimentRow
 
-NAME_TAG: Final = "mlflow.runName"
 encode = msgspec.json.Encoder().encode
 
 

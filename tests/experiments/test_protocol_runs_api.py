@@ -442,3 +442,76 @@ def test_a_number_that_is_no_number_is_stored_as_none(alice, run):
     assert send(alice, "runs/search", **body, filter="metrics.m > 0") == {}
     assert len(send(alice, "runs/search", **body, filter="metrics.m != 0")["runs"]) == 1
     assert math.isnan(float(get_run(alice, run)["data"]["metrics"][0]["value"]))
+
+
+def history(client: ProtocolClient, run: str, **params) -> dict:
+    answer = client.get("metrics/get-history", {"run_id": run, "metric_key": "m", **params})
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def log_series(client: ProtocolClient, run: str, n_points: int) -> None:
+    points = [{"key": "m", "value": n, "timestamp": MS + n, "step": n} for n in range(n_points)]
+    send(client, "runs/log-batch", run_id=run, metrics=points)
+
+
+def test_history_is_ordered_and_without_repeats(alice, run):
+    for at, value in ((MS + 1, 3), (MS, "NaN"), (MS, 2), (MS, 1), (MS + 1, 3)):
+        send(alice, "runs/log-metric", run_id=run, key="m", value=value, timestamp=at)
+    found = history(alice, run)
+    assert [one["value"] for one in found["metrics"]] == [1.0, 2.0, "NaN", 3.0]
+    assert found["metrics"][0] == {"key": "m", "value": 1.0, "timestamp": MS, "step": 0}
+    assert "next_page_token" not in found
+
+
+def test_history_comes_in_pages(alice, run):
+    log_series(alice, run, 5)
+    steps, token = [], ""
+    for _ in range(3):
+        page = history(alice, run, max_results=2, page_token=token)
+        steps += [one["step"] for one in page["metrics"]]
+        token = page.get("next_page_token", "")
+    assert (steps, token) == ([0, 1, 2, 3, 4], "")
+    for bad in ({"max_results": 0}, {"max_results": -1}, {"page_token": "x"}, {"max_results": "a"}):
+        params = {"run_id": run, "metric_key": "m", **bad}
+        assert alice.get("metrics/get-history", params).status_code == 400
+
+
+def test_history_of_what_is_not_there_or_not_ones_own_is_empty(alice, people, run):
+    log_series(alice, run, 2)
+    assert history(alice, "f" * 32) == {}
+    assert history(ProtocolClient(people.charlie), run) == {}
+    assert len(history(ProtocolClient(people.bob), run)["metrics"]) == 2
+    other = alice.get("metrics/get-history", {"run_id": run, "metric_key": "other"})
+    assert other.json() == {}
+    assert alice.get("metrics/get-history", {"run_id": run}).status_code == 400
+
+
+def test_bulk_history_names_the_run_of_each_point(alice, people, experiment):
+    runs = sorted(new_run(alice, experiment)["info"]["run_id"] for _ in range(2))
+    for run in runs:
+        log_series(alice, run, 3)
+    address = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
+    params = {"run_id": [*runs, "f" * 32], "metric_key": "m"}
+    found = alice.get(address, params).json()["metrics"]
+    assert [(one["run_id"], one["step"]) for one in found] == [
+        (run, step) for run in runs for step in range(3)
+    ]
+    assert len(alice.get(address, {**params, "max_results": 4}).json()["metrics"]) == 4
+    assert ProtocolClient(people.charlie).get(address, params).json() == {"metrics": []}
+    assert alice.get(address, {"metric_key": "m"}).status_code == 400
+    assert alice.get(address, {**params, "run_id": [f"{n}" for n in range(101)]}).status_code == 400
+
+
+def test_an_interval_is_thinned_but_keeps_its_ends(alice, run):
+    log_series(alice, run, 100)
+    address = "/ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
+    params = {"run_ids": [run], "metric_key": "m", "max_results": 10}
+    steps = [one["step"] for one in alice.get(address, params).json()["metrics"]]
+    assert (steps[0], steps[-1]) == (0, 99)
+    assert 10 <= len(steps) <= 12
+    inside = {**params, "start_step": 20, "end_step": 24}
+    steps = [one["step"] for one in alice.get(address, inside).json()["metrics"]]
+    assert steps == [20, 21, 22, 23, 24]
+    for bad in ({"start_step": 1}, {"start_step": 2, "end_step": 1}, {"max_results": 2501}):
+        assert alice.get(address, {**params, **bad}).status_code == 400
