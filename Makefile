@@ -62,7 +62,7 @@ lock: $(DEV_STAMP) ## Renew the hash-pinned requirement files after editing the 
 
 # Each takes the options its first lines explain; all make a throw-away installation of their own.
 BENCHMARKS := startup idle_memory commit_to_browser profile_csv pages_at_scale upload_memory \
-	training_overhead training_machinery
+	training_overhead training_machinery tracking.compare tracking.soak tracking.web_memory
 BENCH ?= startup idle_memory
 
 bench: $(DEV_STAMP) ## Measure; BENCH="pages_at_scale upload_memory" chooses, BENCH=all takes half an hour.
