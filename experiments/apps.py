@@ -13,6 +13,7 @@ class ExperimentsConfig(AppConfig):
         """Register jobs, topics and engine calls; nothing heavy is imported."""
         self._register_datasets()
         self._register_training()
+        self._register_tracking()
 
     @staticmethod
     def _register_datasets() -> None:
@@ -62,3 +63,15 @@ class ExperimentsConfig(AppConfig):
         engine_host.register(
             "runs.export_predictions", "experiments.training.predictions:export_predictions"
         )
+
+    @staticmethod
+    def _register_tracking() -> None:
+        from monitoring import periodic
+        from platform_site.jobs import kinds
+
+        kinds.register("tracking.compact", "experiments.tasks.tracking:compact")
+        tracking = "experiments.tracking"
+        periodic.register("fold what is left over", 2.0, f"{tracking}.folding.fold_left_over")
+        periodic.register("note lost runs", 30.0, f"{tracking}.silence.note_lost_runs")
+        compact = "experiments.services.compaction.compact_when_due"
+        periodic.register("compact metric points", 20.0, compact)

@@ -107,12 +107,17 @@ class Database:
             found += self.rows(_listed(sql, len(part)), [*part, *more])
         return found
 
-    def execute_in(self, sql: str, before: Sequence[Any], values: Iterable[Any]) -> None:
-        """Run a statement that holds ``(??)`` last, after the parameters `before`."""
+    def execute_in(self, sql: str, before: Sequence[Any], values: Iterable[Any]) -> int:
+        """Run a statement that holds ``(??)`` last, after the parameters `before`.
+
+        Returns how many rows it touched.
+        """
         wanted = list(values)
+        count = 0
         for start in range(0, len(wanted), CHUNK_SIZES[0]):
             part = padded(wanted[start : start + CHUNK_SIZES[0]])
-            self.execute(_listed(sql, len(part)), [*before, *part])
+            count += self.execute(_listed(sql, len(part)), [*before, *part])
+        return count
 
     def moment(self, at: datetime) -> Any:
         """Return an aware moment as the driver stores it in a column of Django's."""
@@ -130,6 +135,24 @@ class Database:
         except BaseException:
             self._roll_back()
             raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let several reads see one state; inside a transaction they already do, or nearly."""
+        if self._is_in_transaction():
+            yield
+            return
+        read_only = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        self.execute("BEGIN" if self.dialect == "sqlite" else read_only)
+        try:
+            yield
+        finally:
+            self._roll_back()
+
+    def _is_in_transaction(self) -> bool:
+        if self.dialect == "sqlite":
+            return bool(self._connection.in_transaction)
+        return bool(self._connection.info.transaction_status)
 
     def _roll_back(self) -> None:
         if self.dialect == "sqlite":

@@ -297,6 +297,8 @@ JOB_LEASE_S = env_int("JOB_LEASE_S", 20, low=2, high=3600)
 TRAIN_CLUSTER = env_text("TRAIN_CLUSTER", "")
 NASA_TAP_URL = env_text("NASA_TAP_URL", "https://exoplanetarchive.ipac.caltech.edu/TAP")
 SAMPLE_INTERVAL_S = env_int("SAMPLE_INTERVAL_S", 5, low=1, high=60)
+# A client's run that says nothing for so long counts as lost, until it speaks again.
+RUN_SILENCE_S = env_int("RUN_SILENCE_S", 6 * 3600, low=60, high=400 * 24 * 3600)
 
 UNFOLD = {
     "SITE_TITLE": "Assay console",
