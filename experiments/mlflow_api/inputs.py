@@ -8,11 +8,11 @@ from experiments.mlflow_api.kit.call import Call
 from experiments.mlflow_api.kit.errors import missing_value
 from experiments.mlflow_api.kit.requests import Int64, Request, decode
 from experiments.mlflow_api.kit.routes import Route
-from experiments.mlflow_api.trace_access import experiment_for, run_for
+from experiments.mlflow_api.trace_access import run_for, visible_experiments
 from experiments.selectors.logged_datasets import dataset_uses
 from experiments.services import run_inputs as services
 from experiments.services.run_inputs import DatasetDraft
-from platform_site.core.errors import Invalid, NotFound
+from platform_site.core.errors import Invalid
 
 MAX_EXPERIMENTS: Final = 20
 
@@ -124,7 +124,7 @@ def search_datasets(call: Call) -> dict[str, Any]:
             f"SearchDatasets request cannot specify more than {MAX_EXPERIMENTS} experiment_ids."
             f" Received {len(request.experiment_ids)} experiment_ids."
         )
-    numbers = [one for text in request.experiment_ids if (one := _visible(call, text)) is not None]
+    numbers = visible_experiments(call, request.experiment_ids)
     uses = dataset_uses(numbers)
     return {"dataset_summaries": [_summary(one) for one in uses]} if uses else {}
 
@@ -137,13 +137,6 @@ def _summary(use: Any) -> dict[str, str]:
         "context": use.context,
     }
     return {name: value for name, value in shape.items() if value}
-
-
-def _visible(call: Call, text: str) -> int | None:
-    try:
-        return experiment_for(call, text).pk
-    except NotFound:
-        return None
 
 
 def _draft(one: DatasetInput) -> DatasetDraft:

@@ -1,6 +1,7 @@
 """Traces, runs and experiments that a call names: the object, or a refusal in the protocol's words."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from experiments.mlflow_api.kit.call import Call
@@ -27,6 +28,24 @@ def experiment_for(call: Call, number: str, need: Need = "read") -> Experiment:
         raise NotFound(f"No Experiment with id={number} exists")
     call.caller.require(found.project_id, need, "experiment")
     return found
+
+
+def visible_experiments(call: Call, numbers: Iterable[str]) -> list[int]:
+    """Return those of the experiments that the caller may see.
+
+    Raises:
+        Invalid: for a text that is no number.
+    """
+    texts = list(numbers)
+    for text in texts:
+        if not EXPERIMENT_ID.fullmatch(text):
+            raise Invalid(f"Invalid experiment ID '{text[:100]}': it must be a whole number.")
+    rows = Experiment.objects.filter(pk__in=[int(text) for text in texts])
+    return [
+        number
+        for number, project_id in rows.values_list("pk", "project_id")
+        if call.caller.role_in(project_id) is not None
+    ]
 
 
 def run_for(call: Call, uuid: str, need: Need = "read") -> Run:

@@ -11,16 +11,30 @@ from experiments.mlflow_api.kit.errors import ProtocolError, missing_value
 from experiments.mlflow_api.kit.requests import Int64, Request, decode
 from experiments.mlflow_api.kit.routes import Route
 from experiments.mlflow_api.otlp import JSON, PROTOBUF, read_spans
-from experiments.mlflow_api.trace_access import experiment_for, run_for, trace_for, traces_for
+from experiments.mlflow_api.trace_access import (
+    experiment_for,
+    run_for,
+    trace_for,
+    traces_for,
+    visible_experiments,
+)
 from experiments.mlflow_api.trace_requests import StartTrace, trace_draft
 from experiments.models import Run, Trace
-from experiments.selectors.traces import TraceDetails, details_of, spans_by_trace
+from experiments.selectors.traces import (
+    TraceDetails,
+    details_of,
+    spans_by_trace,
+    traces_by_number,
+)
 from experiments.services import traces as services
+from experiments.tracking.database import Database
+from experiments.tracking.search.traces import search_traces
 from platform_site.core.errors import Invalid, NotFound
 
 EXPERIMENT_HEADER: Final = "x-mlflow-experiment-id"
 RUN_HEADER: Final = "x-mlflow-run-id"
 MAX_BATCH: Final = 100
+MAX_LOCATIONS: Final = 1_000
 
 
 class TraceIds(Request):
@@ -28,6 +42,29 @@ class TraceIds(Request):
 
     trace_ids: list[str]
     experiment_ids: list[str] | None = None
+
+
+class ExperimentLocation(Request):
+    """An experiment by its number."""
+
+    experiment_id: str
+
+
+class Location(Request):
+    """Where to search."""
+
+    mlflow_experiment: ExperimentLocation | None = None
+    type: Any = None
+
+
+class SearchTraces(Request):
+    """A search among the traces of some experiments."""
+
+    locations: list[Location]
+    filter: str = ""
+    max_results: Int64 = 100
+    order_by: list[str] = msgspec.field(default_factory=list)
+    page_token: str = ""
 
 
 class GetTrace(Request):
@@ -136,6 +173,31 @@ def batch_get_infos(call: Call) -> dict[str, Any]:
     return {"trace_infos": [shapes.trace_info(one) for one in details_of(traces)]}
 
 
+def search(call: Call) -> dict[str, Any]:
+    """Answer with a page of the traces that fit, without their spans."""
+    request = decode(call, SearchTraces)
+    if len(request.locations) > MAX_LOCATIONS:
+        raise Invalid(f"At most {MAX_LOCATIONS} locations can be searched at once.")
+    numbers = [
+        one.mlflow_experiment.experiment_id for one in request.locations if one.mlflow_experiment
+    ]
+    keys, token = search_traces(
+        Database.of_django(),
+        visible_experiments(call, numbers),
+        request.filter,
+        request.order_by,
+        request.max_results,
+        request.page_token or None,
+    )
+    details = details_of(traces_by_number(keys))
+    answer: dict[str, Any] = {}
+    if details:
+        answer["traces"] = [shapes.trace_info(one) for one in details]
+    if token:
+        answer["next_page_token"] = token
+    return answer
+
+
 def delete_traces(call: Call) -> dict[str, Any]:
     """Delete traces of an experiment; answer with how many."""
     request = decode(call, DeleteTraces)
@@ -232,6 +294,7 @@ ROUTES: Final = [
     Route("POST", "3.0/mlflow/traces", start_trace),
     Route("GET", "3.0/mlflow/traces/get", get_trace),
     Route("GET", "3.0/mlflow/traces/batchGet", batch_get),
+    Route("POST", "3.0/mlflow/traces/search", search, reads=True),
     Route("POST", "3.0/mlflow/traces/batchGetInfos", batch_get_infos, reads=True),
     Route("GET", "3.0/mlflow/traces/{trace_id}", get_trace_info),
     *[
