@@ -8,6 +8,7 @@ from experiments.models import Run
 from experiments.selectors.run_columns import Column
 from experiments.selectors.run_table import values_of
 from experiments.tracking.database import Database
+from experiments.tracking.freshness import ensure_folded
 
 MOST_KEYS: Final = 500
 TABLES: Final = {
@@ -32,6 +33,7 @@ def compare(runs: Sequence[Run], *, everything: bool) -> Comparison:
     A key that some run lacks differs. At most 500 keys of each kind are compared.
     """
     ids = [run.pk for run in runs]
+    ensure_folded(Database.of_django(), run_ids=ids)
     columns: dict[str, list[Column]] = {}
     has_more: dict[str, bool] = {}
     for kind in TABLES:

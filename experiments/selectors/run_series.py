@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from experiments.models import LatestMetric, Run
-from experiments.tracking.points import series_of
+from experiments.tracking.database import Database
+from experiments.tracking.envelopes import By, envelope
+from experiments.tracking.freshness import ensure_folded
 from platform_site.core.json_parser import finite
 
-By = Literal["step", "time"]
 BUCKETS: Final = 600
 MOST_METRICS: Final = 5_000
 
@@ -35,43 +36,17 @@ class MetricRow:
 
 def curve(run_id: int, key: str, piece: Piece) -> list[list[Any]]:
     """Return [x, least, greatest, newest value, points] per bucket, in order of x."""
-    return curves_of(run_id, [key], piece)[key]
+    db = Database.of_django()
+    buckets = envelope(db, run_id, key, piece.buckets, piece.first, piece.last, by=piece.by)
+    return [
+        [one.x, finite(one.least), finite(one.greatest), finite(one.newest), one.n_points]
+        for one in buckets
+    ]
 
 
 def curves_of(run_id: int, keys: Sequence[str], piece: Piece) -> dict[str, list[list[Any]]]:
     """Return the curves of several metrics of one run."""
-    series = series_of(run_id)
-    found: dict[str, list[list[Any]]] = {}
-    for key in keys:
-        columns = series.get(key)
-        points = (
-            sorted(
-                zip(
-                    columns.steps if piece.by == "step" else columns.times_ms,
-                    columns.values,
-                    strict=True,
-                )
-            )
-            if columns
-            else []
-        )
-        points = [
-            (x, v)
-            for x, v in points
-            if (piece.first is None or x >= piece.first) and (piece.last is None or x <= piece.last)
-        ]
-        size = max(1, -(-len(points) // piece.buckets))
-        found[key] = [
-            [
-                part[-1][0],
-                finite(min(v for _, v in part)),
-                finite(max(v for _, v in part)),
-                finite(part[-1][1]),
-                len(part),
-            ]
-            for part in (points[i : i + size] for i in range(0, len(points), size))
-        ]
-    return found
+    return {key: curve(run_id, key, piece) for key in keys}
 
 
 def metric_rows(run: Run, *, system: bool | None = None) -> list[MetricRow]:
@@ -79,6 +54,7 @@ def metric_rows(run: Run, *, system: bool | None = None) -> list[MetricRow]:
 
     `system` says whether those below ``system/`` are wanted; None for both.
     """
+    ensure_folded(Database.of_django(), run_ids=[run.pk])
     found = LatestMetric.objects.filter(run=run).order_by("key__name")
     if system is not None:
         below = {"key__name__startswith": "system/"}

@@ -22,8 +22,11 @@ FEWEST: Final = 2
 MOST: Final = 100
 MOST_BUCKETS: Final = 60_000
 MAX_CELL_CHARS: Final = 120
-# Where less is better, as far as a name tells.
-_LESS: Final = ("loss", "error", "rmse", "mse", "mae", "perplexity", "time", "latency")
+# Which way is better, as far as a name tells; nothing is marked where it does not.
+_LESS: Final = ("loss", "error", "rmse", "mse", "mae", "perplexity", "latency", "distance")
+_MORE: Final = (
+    "acc", "auc", "f1", "precision", "recall", "r2", "score", "bleu", "rouge", "dice", "iou",
+    "reward", )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,21 @@ def _rows(runs: list[Run], found: Comparison, kind: str) -> list[CompareRow]:
 
 def _best(key: str, values: list[Any]) -> float | None:
     """Return the best value, None when nothing tells the runs apart."""
+    better = better_way(key)
     numbers = [value for value in values if isinstance(value, float)]
-    if len(set(numbers)) < 2:
+    if not better or len(set(numbers)) < 2:
         return None
-    less = any(word in key.lower() for word in _LESS)
-    return min(numbers) if less else max(numbers)
+    return min(numbers) if better == "less" else max(numbers)
+
+
+def better_way(key: str) -> str:
+    """Return whether less or more of a metric is better; empty when its name does not tell."""
+    name = key.lower()
+    if name.startswith("system/"):
+        return ""
+    if any(word in name for word in _LESS):
+        return "less"
+    return "more" if any(word in name for word in _MORE) else ""
 
 
 def _cell(value: Any, best: float | None) -> CompareCell:
@@ -132,6 +145,7 @@ def _for_script(runs: list[Run], found: Comparison) -> dict[str, Any]:
                     "label": column.key,
                     "kind": kind,
                     "number": is_number,
+                    "better": better_way(column.key) if kind == "metrics" else "",
                     "values": numbers if is_number else values,
                 }
             )

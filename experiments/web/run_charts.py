@@ -7,7 +7,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from experiments.access import get_run
-from experiments.selectors.run_series import BUCKETS, By, Piece, curves_of, metric_rows
+from experiments.selectors.run_series import BUCKETS, Piece, curves_of, metric_rows
+from experiments.tracking.envelopes import By
 from experiments.web.figures import number
 from experiments.web.run_page import run_frame, snapshot_number
 from platform_site.core.access_rules import login_needed

@@ -32,7 +32,7 @@ const titleOf = ({ name, uuid }) => (nameCounts.get(name) > 1 ? `${name} · ${uu
 // Curves --------------------------------------------------------------------------------------
 const metric = find("metric");
 const whole = find("whole");
-const first = metrics.find(({ id }) => id === asked.get("metric")) ?? metrics.find(({ label }) => !label.startsWith("system/")) ?? metrics[0];
+const first = metrics.find(({ id }) => id === asked.get("metric")) ?? metrics.find(({ better }) => better) ?? metrics.find(({ label }) => !label.startsWith("system/")) ?? metrics[0];
 fill(metric, metrics, first?.id);
 let chart = null;
 let part = null;
@@ -111,7 +111,7 @@ if (columns.length) drawParallel();
 // Scatter -------------------------------------------------------------------------------------
 const [across, up] = [find("scatter-x"), find("scatter-y")];
 fill(across, numbers, asked.get("sx") ?? numbers.find(({ kind }) => kind === "params")?.id ?? numbers[0]?.id);
-fill(up, numbers, asked.get("sy") ?? numbers.find(({ kind }) => kind === "metrics")?.id ?? numbers[1]?.id);
+fill(up, numbers, asked.get("sy") ?? numbers.find(({ better }) => better)?.id ?? numbers.find(({ kind }) => kind === "metrics")?.id ?? numbers[1]?.id);
 let cloud = null;
 function drawScatter() {
   const [x, y] = [across, up].map(({ value }) => columns.find(({ id }) => id === value));

@@ -212,7 +212,7 @@ const scatterKind = {
       yAxis: axis(colours, spec.y, { nameGap: 46 }),
       tooltip: { ...base(colours).tooltip, formatter: ({ value, seriesName }) => tip(seriesName, [[axisName(spec.x), formatNumber(value[0], 5)], [axisName(spec.y), formatNumber(value[1], 5)]]) },
       series: spec.series.map(({ name, data }, index) => ({
-        name, type: "scatter", data, symbolSize: points.length > 2000 ? 3 : 6, itemStyle: { opacity: points.length > 500 ? 0.45 : 0.75 }, large: points.length > 5000,
+        name, type: "scatter", data, symbolSize: points.length > 2000 ? 3 : points.length > 200 ? 6 : 9, itemStyle: { opacity: points.length > 500 ? 0.45 : 0.75 }, large: points.length > 5000,
         markLine: guide && index === 0 ? { ...guide, silent: true, symbol: "none", label: { show: false }, lineStyle: { color: colours.soft, type: "dotted" } } : undefined,
       })),
     });

@@ -115,7 +115,7 @@ const parallelKind = {
     const lines = names.map((name, row) => ({ name, value: columns.map(({ values }) => values[row] ?? "-") }));
     return base(colours, {
       legend: { show: false },
-      parallel: { left: 48, right: 64, top: 36, bottom: 16, parallelAxisDefault: { nameLocation: "start", nameGap: 14, nameTextStyle: { color: colours.soft, fontSize: 11 }, axisLine: { lineStyle: { color: colours.soft } }, axisTick: { show: false }, axisLabel: { color: colours.soft, fontSize: 10 } } },
+      parallel: { left: 48, right: 64, top: 34, bottom: 18, parallelAxisDefault: { nameLocation: "end", nameGap: 14, nameTextStyle: { color: colours.soft, fontSize: 11 }, axisLine: { lineStyle: { color: colours.soft } }, axisTick: { show: false }, axisLabel: { color: colours.soft, fontSize: 10 } } },
       parallelAxis: columns.map(({ label, number: isNumber, values }, dim) => ({
         dim, name: shorten(label, 18), inverse: false, realtime: true,
         ...(isNumber ? { type: "value", scale: true, axisLabel: { color: colours.soft, fontSize: 10, formatter: (value) => formatNumber(value, 4) } } : { type: "category", data: [...new Set(values.map((value) => value ?? "-"))], axisLabel: { color: colours.soft, fontSize: 10, formatter: (value) => shorten(value, 12) } }),
