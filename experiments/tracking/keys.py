@@ -39,16 +39,16 @@ class KeyBook:
         self._known: dict[str, int] = {}
         self._staged: dict[str, int] = {}
 
-    def find(self, db: Database, names: Iterable[str]) -> None:
+    def find(self, db: Database, names: set[str]) -> None:
         """Look up those that are not known yet, without making any."""
-        missing = [name for name in names if self.get(name) is None and is_storable(name)]
+        missing = [name for name in self._unknown(names) if is_storable(name)]
         if missing:
             self._staged.update(db.rows_in(FIND, missing))
 
-    def make(self, db: Database, names: Iterable[str]) -> None:
+    def make(self, db: Database, names: set[str]) -> None:
         """Make sure that all have a number, inside the caller's transaction."""
         # Sorted: two processes that make the same names wait for each other, never in a circle.
-        missing = sorted({name for name in names if self.get(name) is None})
+        missing = sorted(self._unknown(names))
         if missing:
             db.insert(
                 "INSERT INTO experiments_key (name)",
@@ -56,7 +56,11 @@ class KeyBook:
                 "ON CONFLICT (name) DO NOTHING",
                 [(name,) for name in missing],
             )
-            self.find(db, missing)
+            self._staged.update(db.rows_in(FIND, missing))
+
+    def _unknown(self, names: set[str]) -> set[str]:
+        unknown = names.difference(self._known)
+        return unknown.difference(self._staged) if unknown else unknown
 
     def get(self, name: str) -> int | None:
         """Return the number, None when it is not known."""

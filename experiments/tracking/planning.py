@@ -7,8 +7,9 @@ were accepted so far. An operation that is refused leaves no trace in it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, Final
 
 from experiments.models.experiments import Lifecycle
@@ -34,7 +35,6 @@ from platform_site.jobs import states
 NAME_TAG: Final = "mlflow.runName"
 MAX_NAME_CHARS: Final = 250
 MAX_VALUE_CHARS: Final = 100_000
-INFINITY: Final = float("inf")
 GREATEST: Final = 1.7976931348623157e308
 METRICS: Final = int(Run.Dirty.METRICS)
 LABELS: Final = int(Run.Dirty.LABELS)
@@ -58,6 +58,7 @@ class Facts:
 class Batch:
     """Points of one request, the keys still as names."""
 
+    names: set[str]
     keys: Sequence[str]
     steps: array[int]
     times_ms: array[int]
@@ -137,8 +138,10 @@ def plan_run_operation(plan: RunPlan | None, operation: RunOperation, facts: Fac
 
 def _plan_batch(plan: RunPlan, operation: LogBatch, facts: Facts) -> None:
     batch = _columns(operation.metrics) if operation.metrics else None
-    for rows in (operation.metrics, operation.params, operation.tags):
-        check_new_keys(rows, facts.key_numbers)
+    if batch is not None:
+        check_new_names(batch.names, facts.key_numbers)
+    check_new_names({key for key, _ in operation.params}, facts.key_numbers)
+    check_new_names({key for key, _ in operation.tags}, facts.key_numbers)
     new_params = _new_params(plan, operation.params)
     tags = dict(operation.tags)
     check_values(tags)
@@ -161,12 +164,14 @@ def _plan_batch(plan: RunPlan, operation: LogBatch, facts: Facts) -> None:
 def _columns(points: Sequence[Point]) -> Batch:
     try:
         keys, steps, times_ms, values = zip(*points, strict=True)
-        batch = Batch(keys, array("q", steps), array("q", times_ms), array("d", values))
+        columns = array("q", steps), array("q", times_ms), array("d", values)
     except OverflowError as error:
         raise Invalid("A step or timestamp is beyond 64 bits, or a value is too large.") from error
     except (TypeError, ValueError) as error:
         raise Invalid("A metric has a key, an integer step and timestamp, and a value.") from error
-    if INFINITY in batch.values or -INFINITY in batch.values:
+    batch = Batch(set(keys), keys, *columns)
+    # A sum tells of all at once; that it may overflow by itself does no harm.
+    if not isfinite(sum(values)):
         # As the protocol answers them; comparisons stay right.
         batch.values = array("d", (min(max(v, -GREATEST), GREATEST) for v in batch.values))
     return batch
@@ -257,7 +262,7 @@ def plan_new_run(operation: CreateRun, facts: Facts) -> NewRun:
             f"The experiment {operation.experiment_id} must be in the 'active' state. "
             f"Current state is {lifecycle}."
         )
-    check_new_keys(operation.tags, facts.key_numbers)
+    check_new_names({key for key, _ in operation.tags}, facts.key_numbers)
     tags = dict(operation.tags)
     check_values(tags)
     tag_name = tags.pop(NAME_TAG, "")
@@ -290,12 +295,11 @@ def check_values(pairs: Mapping[str, str]) -> None:
         storable(value, field=key, max_chars=MAX_VALUE_CHARS)
 
 
-def check_new_keys(rows: Iterable[Sequence[Any]], known: Mapping[str, int]) -> None:
-    """Refuse keys that the dictionary does not hold and cannot hold.
+def check_new_names(names: set[str], known: Mapping[str, int]) -> None:
+    """Refuse names that the dictionary does not hold and cannot hold.
 
     Raises:
-        Invalid: naming the first one.
+        Invalid: naming one of them.
     """
-    for row in rows:
-        if row[0] not in known:
-            checked(row[0])
+    for name in names.difference(known):
+        checked(name)

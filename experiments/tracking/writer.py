@@ -1,7 +1,7 @@
 """Storing a group of writes in one transaction: load once, check in order, write once per table."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from experiments.models.experiments import Lifecycle
@@ -192,14 +192,16 @@ class _Group:
 
     # -- writing ------------------------------------------------------------------------------
 
-    def _names_to_store(self) -> Iterator[str]:
+    def _names_to_store(self) -> set[str]:
+        names: set[str] = set()
         for new in self.new_runs:
-            yield from new.tags
+            names.update(new.tags)
         for plan in self.plans.values():
-            yield from plan.new_params
-            yield from (key for key, value in plan.tags.items() if value is not None)
+            names.update(plan.new_params)
+            names.update([key for key, value in plan.tags.items() if value is not None])
             for batch in plan.batches:
-                yield from set(batch.keys)
+                names |= batch.names
+        return names
 
     def _insert_runs(self, numbers: Mapping[str, int]) -> dict[str, int]:
         if not self.new_runs:
