@@ -3,13 +3,19 @@
 from collections.abc import Iterable
 from typing import Final
 
-from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery, Window
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, QuerySet, Subquery, Window
 from django.db.models.functions import Coalesce, RowNumber
 
 from platform_site.accounts.models import Project
 from platform_site.core.errors import Invalid
 from platform_site.core.names import model_name
-from registry.models import ModelAlias, ModelVersion, PredictionBatch, RegisteredModel
+from registry.models import (
+    ModelAlias,
+    ModelVersion,
+    PredictionBatch,
+    RegisteredModel,
+    RegisteredModelTag,
+)
 from registry.selectors_search import PROMPT_TAG
 
 SORT_FIELDS = {
@@ -51,7 +57,7 @@ LISTED = (
 
 
 def light_versions() -> QuerySet[ModelVersion]:
-    """Return versions without manifests and cards, with run, data, author, tags and aliases."""
+    """Return versions without manifests and cards, with run, dataset version and author."""
     return (
         ModelVersion.objects.select_related(
             "run__dataset_version__dataset", "created_by", "model_blob", "logged_model"
@@ -63,7 +69,6 @@ def light_versions() -> QuerySet[ModelVersion]:
             "run__dataset_version__report",
             "run__dataset_version__difference",
         )
-        .prefetch_related("tags", "aliases")
         .order_by("-number")
     )
 
@@ -84,6 +89,7 @@ def model_rows(
             n_versions=Coalesce(Subquery(count.values("n")), 0),
             newest_number=Subquery(versions.values("number")[:1]),
             newest_at=Subquery(versions.values("created_at")[:1]),
+            is_prompt=Exists(prompt_tags().filter(model=OuterRef("pk"))),
         )
         .order_by(SORT_FIELDS.get(sort, "-newest_at"), "-id")
     )
@@ -91,13 +97,13 @@ def model_rows(
 
 def with_versions(models: QuerySet[RegisteredModel]) -> QuerySet[RegisteredModel]:
     """Fetch the versions of all models of the page in one more query."""
-    versions = light_versions().only(*LISTED)  # half the time of whole rows of five tables
+    versions = light_versions().prefetch_related("tags", "aliases").only(*LISTED)  # half the time of whole rows of five tables
     return models.prefetch_related(Prefetch("versions", queryset=versions))
 
 
 def versions_of(model: RegisteredModel) -> QuerySet[ModelVersion]:
     """Return the model's versions, newest first."""
-    return light_versions().filter(model=model)
+    return light_versions().prefetch_related("tags", "aliases").filter(model=model)
 
 
 def batches_of(version: ModelVersion, *, limit: int = 20) -> list[PredictionBatch]:
@@ -185,4 +191,9 @@ def latest_per_stage(models: Iterable[RegisteredModel]) -> dict[int, list[ModelV
 
 def is_prompt(model: RegisteredModel) -> bool:
     """Whether clients keep a prompt under this name instead of a model."""
-    return model.tags.filter(key=PROMPT_TAG, value__iexact="true").exists()
+    return prompt_tags().filter(model=model).exists()
+
+
+def prompt_tags() -> QuerySet[RegisteredModelTag]:
+    """Return the tags that say that a model is a prompt."""
+    return RegisteredModelTag.objects.filter(key=PROMPT_TAG, value__iexact="true")

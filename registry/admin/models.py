@@ -15,18 +15,44 @@ class RegisteredModelAdmin(ReadOnlyAdmin):
     list_filter = ("project",)
     search_fields = ("name", "description")
     ordering = ("-id",)
-    fields = ("name", "project", "description", "created_by", "created_at")
+    fields = (
+        "name",
+        "project",
+        "description",
+        "last_number",
+        "created_by",
+        "created_at",
+        "updated_at",
+    )
 
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
     """Versions with what they rest on."""
 
-    list_display = ("model", "number", "run", "created_by", "created_at")
+    list_display = ("model", "number", "stage", "run", "source", "created_by", "created_at")
     list_select_related = ("model", "run", "created_by")
-    search_fields = ("model__name", "run__uuid", "run__name")
+    list_filter = ("stage",)
+    search_fields = ("model__name", "run__uuid", "run__name", "source")
     ordering = ("-id",)
-    fields = ("model", "number", "run", "model_blob", "metrics", "card", "created_by", "created_at")
+    fields = (
+        "model",
+        "number",
+        "stage",
+        "description",
+        "source",
+        "storage_location",
+        "run",
+        "run_text",
+        "run_link",
+        "logged_model",
+        "model_blob",
+        "metrics",
+        "card",
+        "created_by",
+        "created_at",
+        "updated_at",
+    )
 
 
 @admin.register(PredictionBatch)

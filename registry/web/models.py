@@ -13,7 +13,7 @@ from platform_site.accounts.current import current_project
 from platform_site.core.access_rules import login_needed
 from platform_site.core.errors import Conflict, Invalid
 from registry.models import ModelVersion, RegisteredModel
-from registry.selectors import SORT_FIELDS, model_rows, versions_of
+from registry.selectors import SORT_FIELDS, model_rows, prompt_tags, versions_of
 from registry.services.models import describe_model
 from registry.services.versions import register_run
 from registry.web.scope import shown_model
@@ -76,6 +76,7 @@ def register(request: HttpRequest, uuid: str) -> HttpResponse:
     run = get_run(request.user, uuid, need="write")
     known = list(
         RegisteredModel.objects.filter(project_id=run.project_id)
+        .exclude(pk__in=prompt_tags().values("model"))
         .order_by("name")
         .values_list("name", flat=True)[:MAX_NAMES]
     )
