@@ -1,5 +1,8 @@
 // Behaviour of the shell and its components: theme, menus, toasts, copying, confirming, times, upload zones, htmx glue.
+import { followClientLink } from "./client_links.js";
 import { live } from "./live.js";
+
+followClientLink();
 
 const strings = document.getElementById("ui-strings")?.dataset ?? {};
 
