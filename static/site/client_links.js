@@ -22,7 +22,7 @@ export function pageOf(hash) {
 export function followClientLink(place = window.location, root = document) {
   const page = pageOf(place.hash);
   if (page === null) return;
-  const next = root.querySelector("form input[name=next]");
+  const next = root.querySelector("input[data-sign-in-next]");
   if (next) next.value = page;
   else if (place.pathname === "/") place.replace(page);
 }
