@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
-from experiments.models import DatasetVersion, Run, RunReport
-from experiments.tracking.points import series_of
+from experiments.models import DatasetVersion, LatestMetric, Run, RunReport
+from experiments.tracking.database import Database
+from experiments.tracking.freshness import ensure_folded
+from experiments.tracking.history import series
 from platform_site.accounts.models import Project
 from platform_site.core.json_parser import finite
 from platform_site.core.paging import Window
@@ -99,7 +101,9 @@ def _shown() -> QuerySet[Run]:
 
 def latest_values(run: Run) -> dict[str, float | None]:
     """Return each metric's value at its greatest step."""
-    return {key: line[-1][1] for key, line in curves(run).items() if line}
+    ensure_folded(Database.of_django(), run_ids=[run.pk])
+    rows = LatestMetric.objects.filter(run=run).values_list("key__name", "value", "is_nan")
+    return {key: None if is_nan else value for key, value, is_nan in rows.order_by("key__name")}
 
 
 def final_values(run: Run) -> dict[str, float | None]:
@@ -110,23 +114,33 @@ def final_values(run: Run) -> dict[str, float | None]:
 
 
 def curves(run: Run) -> dict[str, list[tuple[int, float | None]]]:
-    """Return every metric's curve as (step, value), thinned evenly above 2,000 points.
+    """Return every metric's curve as (step, value); above 2,000 points no extreme gets lost.
 
     Of a step that was repeated after a resume the newest value counts.
     """
     found: dict[str, list[tuple[int, float | None]]] = {}
-    for key, columns in sorted(series_of(run.pk).items()):
+    for key, columns in series(Database.of_django(), run.pk).items():
         by_step = dict(zip(columns.steps, columns.values, strict=True))
-        found[key] = _thinned([(step, finite(by_step[step])) for step in sorted(by_step)])
+        found[key] = thinned([(step, finite(by_step[step])) for step in sorted(by_step)])
     return found
 
 
-def _thinned(line: list[tuple[int, float | None]]) -> list[tuple[int, float | None]]:
+def thinned(line: list[tuple[int, float | None]]) -> list[tuple[int, float | None]]:
+    """Return a line of at most 2,000 points: of each stretch its ends, least and greatest."""
     if len(line) <= MAX_CURVE_POINTS:
         return line
-    stride = len(line) / MAX_CURVE_POINTS
-    kept = [line[int(number * stride)] for number in range(MAX_CURVE_POINTS)]
-    return kept if kept[-1] == line[-1] else [*kept, line[-1]]
+    n_stretches = MAX_CURVE_POINTS // 4
+    kept: list[tuple[int, float | None]] = []
+    for number in range(n_stretches):
+        first = len(line) * number // n_stretches
+        stretch = line[first : len(line) * (number + 1) // n_stretches]
+        chosen = {0, len(stretch) - 1}
+        places = [place for place, (_, value) in enumerate(stretch) if value is not None]
+        if places:
+            chosen.add(min(places, key=lambda place: stretch[place][1] or 0.0))
+            chosen.add(max(places, key=lambda place: stretch[place][1] or 0.0))
+        kept += [stretch[place] for place in sorted(chosen)]
+    return kept
 
 
 def log_lines(job: Job, *, after: int = 0, limit: int = 500) -> list[JobLogLine]:
