@@ -10,9 +10,15 @@ from typing import Any
 _functions: dict[str, str] = {}
 
 
-def register(*, package: str, card: str) -> None:
-    """Register the dotted names ``module:function`` of the packager and the model-card writer."""
-    _functions.update(package=package, card=card)
+def register(*, package: str, card: str, beside: str) -> None:
+    """Register the dotted names ``module:function`` of three functions.
+
+    Args:
+        package: writes the model file.
+        card: writes the model card.
+        beside: writes what clients need beside the model file.
+    """
+    _functions.update(package=package, card=card, beside=beside)
 
 
 def packager() -> Callable[..., dict[str, Any]]:
@@ -23,6 +29,11 @@ def packager() -> Callable[..., dict[str, Any]]:
 def card_writer() -> Callable[..., str]:
     """Return the function that writes a model card in Markdown."""
     return _resolve("card")
+
+
+def files_beside() -> Callable[..., dict[str, str]]:
+    """Return the function that gives the texts, by file name, that lie beside a model file."""
+    return _resolve("beside")
 
 
 def _resolve(role: str) -> Callable[..., Any]:

@@ -19,6 +19,7 @@ class RegistryConfig(AppConfig):
         packaging.register(
             package="registry.serving.packaging:package_model",
             card="registry.serving.model_card:model_card",
+            beside="registry.serving.client_folder:client_files",
         )
         topics.register("prediction", may_follow_batch)
         kinds.listen_to_end("training.train", "registry.services.versions:training_ended")

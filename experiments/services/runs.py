@@ -1,7 +1,7 @@
 """Trainings: start one, follow its job, keep what it found."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from django.db.models import F, QuerySet
@@ -12,6 +12,7 @@ from assets.storage import StoredBytes
 from experiments.events.runs import RunEvaluated, RunResources, RunStatusChanged, run_topic
 from experiments.models import Run, RunParam, RunReport, RunTag
 from experiments.services.default_experiment import experiment_for
+from experiments.services.model_folder import MODEL_FILE, keep_model_folder
 from experiments.services.training_requests import TrainingRequest, build_spec
 from experiments.tracking.keys import key_ids
 from experiments.training.specs import TrainingSpec, get_model_type
@@ -181,6 +182,8 @@ class TrainingResult:
     predictions: StoredBytes
     card: str
     notes: list[str]
+    beside: Mapping[str, StoredBytes] = field(default_factory=dict)
+    """What lies beside the model file for clients of the protocol, by name."""
 
 
 def record_environment(
@@ -213,6 +216,7 @@ def record_result(run: Run, outcome: TrainingResult) -> None:
         headline_value=value,
         notes=outcome.notes,
     )
+    keep_model_folder(run, {MODEL_FILE: outcome.model, **outcome.beside})
     publish(run_topic(run.uuid), RunEvaluated(headline_metric=headline, headline_value=value))
 
 

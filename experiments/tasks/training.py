@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from assets.storage import StoredBytes, adopt_file, blob_path
+from assets.storage import StoredBytes, adopt_file, blob_path, write_blob
 from experiments import packaging
 from experiments.data.specs import DatasetSchema, EngineError
 from experiments.models import DatasetVersion, Run
@@ -165,7 +165,7 @@ def evaluate_and_record(
     """Evaluate, package and record, under the job's fence; return the job's result."""
     report = _evaluate(inputs, hooks)
     hooks.stage("packaging", 0.0)
-    manifest, card, model = _package(inputs, report.result, context.fence)
+    manifest, card, model, beside = _package(inputs, report.result, context.fence)
     found = [
         *leak_notes(inputs.version, inputs.spec.target, inputs.spec.features),
         *notes,
@@ -178,6 +178,7 @@ def evaluate_and_record(
         predictions=adopt_file(report.predictions_path),
         card=card,
         notes=list(dict.fromkeys(found)),
+        beside=beside,
     )
     context.write(lambda: record_result(inputs.run, outcome))
     return {"evaluated": True}
@@ -203,8 +204,8 @@ def _evaluate(inputs: TrainingInputs, hooks: "ContextHooks") -> Any:
 
 def _package(
     inputs: TrainingInputs, result: dict[str, Any], fence: int
-) -> tuple[dict[str, Any], str, StoredBytes]:
-    """Return manifest, model card and the stored model file."""
+) -> tuple[dict[str, Any], str, StoredBytes, dict[str, StoredBytes]]:
+    """Return manifest, model card, the stored model file and what lies beside it."""
     draft = inputs.work_dir / f"model.{fence}.skops"
     manifest = packaging.packager()(
         inputs.spec,
@@ -223,7 +224,9 @@ def _package(
         author=str(inputs.run.created_by),
         dataset_warnings=(inputs.version.profile or {}).get("warnings", []),
     )
-    return manifest, card, adopt_file(draft)
+    texts = packaging.files_beside()(manifest, draft, run_uuid=inputs.run.uuid)
+    beside = {name: write_blob([text.encode()]) for name, text in texts.items()}
+    return manifest, card, adopt_file(draft), beside
 
 
 class ContextHooks:
