@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.models import Dataset, DatasetVersion, Experiment, Run
+from experiments.models import Dataset, DatasetVersion, Experiment, Run, Trace
 from platform_site.accounts.access import Need, Person, require
 from platform_site.core.errors import NotFound
 from platform_site.core.ids import RUN_ID
@@ -148,6 +148,20 @@ def get_training_job(user: Person, job_id: int, *, need: Need = "read") -> Run:
             .first()
         )
     return _permitted(run, user, need, "training job")
+
+
+def get_trace(user: Person, trace_id: str, *, need: Need = "read") -> Trace:
+    """Return the trace with its experiment if the person may do this with it.
+
+    Raises:
+        NotFound: for strangers and for ids that no trace has, alike.
+        Forbidden: for members whose role is too small.
+    """
+    trace = Trace.objects.select_related("experiment").filter(trace_id=trace_id[:100]).first()
+    if trace is None:
+        raise NotFound("No such trace.")
+    require(user, trace.experiment.project_id, need=need, what="trace")
+    return trace
 
 
 def _permitted(run: Run | None, user: Person, need: Need, what: str) -> Run:

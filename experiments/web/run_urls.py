@@ -13,6 +13,7 @@ from experiments.web import (
     run_tables,
     run_tracked,
     runs,
+    traces,
     training,
 )
 
@@ -41,6 +42,9 @@ run_urls = [
     path(f"{RUN}artifacts/", run_artifacts.run_artifacts, name="run-artifacts"),
     path(f"{RUN}artifacts/file/", run_artifacts.run_artifact_file, name="run-artifact-file"),
     path(f"{RUN}charts/", run_charts.run_charts, name="run-charts"),
+    path(f"{RUN}traces/", traces.run_traces, name="run-traces"),
+    path(f"{EXPERIMENT}traces/", traces.experiment_traces, name="experiment-traces"),
+    path("traces/<str:trace_id>/", traces.trace_detail, name="trace-detail"),
     path(f"{RUN}system/", run_charts.run_system, name="run-system"),
     path(f"{RUN}series/", run_charts.run_series, name="run-series"),
     path(f"{RUN}report/", reports.run_report, name="run-report"),
