@@ -55,13 +55,21 @@ def _change(
     LoggedModel.objects.select_for_update().get(pk=model.pk)
     tag = LoggedModelTag.objects.filter(model=model, key=MENTIONS_TAG).first()
     before = _parsed(tag.value) if tag is not None else []
-    after = [one for one in before if one != remove]
-    if add is not None and add not in after:
+    unwanted = [_key(one) for one in (remove, add) if one is not None]
+    after = [one for one in before if _key(one) not in unwanted]
+    if add is not None:
         after.append(add)
     if after:
         write_labels(LoggedModelTag, {"model": model}, {MENTIONS_TAG: json.dumps(after)})
     elif tag is not None:
         tag.delete()
+
+
+def _key(entry: Any) -> Any:
+    """Return what makes two entries equal; clients write numbers as texts."""
+    if not isinstance(entry, dict):
+        return repr(entry)
+    return str(entry.get("name")), str(entry.get("version"))
 
 
 def _parsed(text: str) -> list[Any]:

@@ -111,8 +111,10 @@ def _named_model(model: RegisteredModel, source: Source, model_id: str) -> Logge
 
 
 def _inside_named_run(source: Source, run: Run | None, *, run_id: str, model_id: str) -> str:
-    if run is None or source.identity != run_id or model_id:
+    if source.identity != run_id or model_id:
         raise refuse_foreign(source, A_MODEL if model_id else A_RUN)
+    if run is None:  # of another server or project: a name that only its readers can resolve
+        return source.text
     return joined(run_uri(run.experiment.artifact_location, run.uuid), source.rest)
 
 

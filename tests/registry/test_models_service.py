@@ -9,8 +9,8 @@ from platform_site.core.errors import Conflict, Invalid
 from platform_site.core.names import model_name
 from platform_site.events.models import Event
 from registry.models import ModelVersion, RegisteredModel
-from registry.services.predictions import predict_rows
 from registry.services.models import describe_model
+from registry.services.predictions import predict_rows
 from registry.services.versions import edit_card, register_run
 from tests.experiments.training_help import finished_run, queued_run
 

@@ -202,14 +202,18 @@ def test_a_logged_model_becomes_a_version_and_says_so(alice, people, run):
         return None if tag is None else json.loads(tag.value)
 
     assert mentions() == [{"name": "stars", "version": 1}, {"name": "stars", "version": 2}]
+    # Clients add the same entry once more, the number as a text.
+    tag = LoggedModelTag.objects.get(key="mlflow.modelVersions")
+    tag.value = json.dumps([*mentions(), {"name": "stars", "version": "1"}, "odd"])
+    tag.save()
     alice.post("registered-models/rename", {"name": "stars", "new_name": "suns"})
-    assert mentions() == [{"name": "suns", "version": 1}, {"name": "suns", "version": 2}]
+    assert mentions() == ["odd", {"name": "suns", "version": 1}, {"name": "suns", "version": 2}]
     assert FrozenFolder.objects.count() == 2
     alice.delete("model-versions/delete", {"name": "suns", "version": "1"})
-    assert mentions() == [{"name": "suns", "version": 2}]
+    assert mentions() == ["odd", {"name": "suns", "version": 2}]
     assert FrozenFolder.objects.count() == 1
     alice.delete("registered-models/delete", {"name": "suns"})
-    assert mentions() is None
+    assert mentions() == ["odd"]
     assert not FrozenFolder.objects.exists()
 
 
@@ -256,10 +260,19 @@ def test_a_version_is_copied_by_number_alias_and_latest(alice, people, run):
     refused(prompt, 400, "INVALID_PARAMETER_VALUE")
 
 
-def test_a_run_of_another_project_is_no_origin(alice, people):
-    elsewhere = project_of((people.alice, "editor"), name="Moons")
-    run = new_run(people.alice, elsewhere)
-    body = {"name": "stars", "source": f"runs:/{run.uuid}/model", "run_id": run.uuid}
+def test_a_run_that_the_project_does_not_have_is_a_name_and_no_more(alice, people):
+    elsewhere = new_run(people.alice, project_of((people.alice, "editor"), name="Moons"))
+    for run_id in (elsewhere.uuid, "0" * 32, "some_run"):
+        source = f"runs:/{run_id}/model"
+        version = made(alice, source, run_id=run_id)
+        assert version["run_id"] == run_id
+        where = {"name": "stars", "version": version["version"]}
+        uri = alice.get("model-versions/get-download-uri", where).json()["artifact_uri"]
+        assert uri == source
+    assert not ModelVersion.objects.exclude(run=None).exists()
+    assert not FrozenFolder.objects.exists()
+    root = f"mlflow-artifacts:/{elsewhere.experiment_id}/{elsewhere.uuid}/artifacts"
+    body = {"name": "stars", "source": root, "run_id": elsewhere.uuid}
     refused(alice.post(CREATE, body), 400, "INVALID_PARAMETER_VALUE")
 
 
