@@ -97,7 +97,8 @@ def model_rows(
 
 def with_versions(models: QuerySet[RegisteredModel]) -> QuerySet[RegisteredModel]:
     """Fetch the versions of all models of the page in one more query."""
-    versions = light_versions().prefetch_related("tags", "aliases").only(*LISTED)  # half the time of whole rows of five tables
+    # Chosen columns take half the time of whole rows of five tables.
+    versions = light_versions().prefetch_related("tags", "aliases").only(*LISTED)
     return models.prefetch_related(Prefetch("versions", queryset=versions))
 
 
