@@ -12,11 +12,11 @@ DEV_STAMP := $(VENV)/.installed-dev
 COMPILE := $(BIN)/pip-compile --quiet --no-emit-index-url --no-emit-find-links --no-header \
 	--generate-hashes --allow-unsafe --strip-extras
 # Tests of the ordinary run; the others have a target of their own.
-ORDINARY := not e2e and not chaos and not slow and not gpu
+ORDINARY := not e2e and not chaos and not slow and not gpu and not mlflow
 TEST_WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help run doctor test test-slow test-frontend e2e check lint types contracts format lock bench clean-venv
+.PHONY: help run doctor test test-slow test-mlflow test-frontend e2e check lint types contracts format lock bench clean-venv
 
 help: ## Say what can be made.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /:\t/' | expand -t 16
@@ -31,7 +31,10 @@ test: $(DEV_STAMP) ## Run the tests (some minutes; no browser, no killing of pro
 	$(PYTEST) -n $(TEST_WORKERS) -m "$(ORDINARY)"
 
 test-slow: $(DEV_STAMP) ## Run the slow tests and those that kill processes.
-	$(PYTEST) -m "(slow or chaos) and not e2e and not gpu"
+	$(PYTEST) -m "(slow or chaos) and not e2e and not gpu and not mlflow"
+
+test-mlflow: $(DEV_STAMP) ## Run real MLflow clients against the product (installs two of them beside it).
+	@clients=$$(.ci/mlflow_clients) && eval "$$clients" && $(PYTEST) -m mlflow tests/mlflow
 
 test-frontend: ## Run the browser modules' unit tests (needs node).
 	node --test tests/frontend/*.test.mjs

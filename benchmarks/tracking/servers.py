@@ -67,8 +67,8 @@ class Ours:
     def __init__(self, folder: Path, port: int) -> None:
         self.product = Product(folder / "data", port)
         self.base_url = f"http://127.0.0.1:{port}"
-        self.product.wait_ready()
-        self.product.wait_whole()
+        self.product.wait_ready(within_s=180)
+        self.product.wait_whole(within_s=120)
         self.token: str | None = new_token(self.product)
         self.tree = Tree(self.product.pid)
 
