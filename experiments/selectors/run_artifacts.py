@@ -1,9 +1,12 @@
 """A run's files as pages show them: a folder's entries, the beginning of a text or table."""
 
+import codecs
 import csv
 import io
 from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from assets.storage import blob_path
 from experiments.artifact_paths import clean_folder, joined, path_of_uri, run_uri
@@ -24,8 +27,21 @@ IMAGES: Final = {
     "webp": "image/webp",
     "svg": "image/svg+xml",
 }
+DRAWINGS: Final = frozenset({"svg"})
 PAGES: Final = frozenset({"html", "htm"})
 TABLES: Final = {"csv": ",", "tsv": "\t"}
+
+
+MAX_JSON_TABLE_BYTES: Final = 2 * 1024 * 1024
+# Control characters but tab, line ends and form feed.
+NO_TEXT: Final = tuple(set(range(32)) - {9, 10, 12, 13, 27})
+
+
+class LoggedTable(msgspec.Struct):
+    """A table as clients log it as JSON; cells stay as they are written."""
+
+    columns: list[str]
+    data: list[list[msgspec.Raw]]
 
 
 @dataclass(frozen=True)
@@ -93,6 +109,9 @@ def preview_of(file: ArtifactFile) -> Preview:
         return Preview("image" if file.size_bytes <= MAX_SHOWN_BYTES else "none")
     if ending in PAGES:
         return Preview("page" if file.size_bytes <= MAX_SHOWN_BYTES else "none")
+    stored_table = _json_table(file) if ending == "json" else None
+    if stored_table is not None:
+        return stored_table
     with blob_path(file.blob.sha256).open("rb") as stored:
         data = stored.read(MAX_TEXT_BYTES + 1)
     is_cut = len(data) > MAX_TEXT_BYTES
@@ -105,15 +124,46 @@ def preview_of(file: ArtifactFile) -> Preview:
 
 
 def _as_text(data: bytes) -> str | None:
-    """Return UTF-8 text, whose last character may be cut; None for anything else."""
-    if b"\x00" in data:
+    """Return UTF-8 (the last character may be cut), UTF-16 with its mark, or Latin text.
+
+    None for anything else: text has no control characters.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="ignore")
+    if any(byte in data for byte in NO_TEXT):
         return None
     for end in range(len(data), max(len(data) - 4, -1), -1):
         try:
             return data[:end].decode("utf-8-sig")
         except UnicodeDecodeError:
             continue
-    return None
+    return data.decode("cp1252", errors="replace")
+
+
+def _json_table(file: ArtifactFile) -> Preview | None:
+    """Return a table as clients log it, ``{"columns": …, "data": …}``, or None for other content."""
+    if file.size_bytes > MAX_JSON_TABLE_BYTES:
+        return None
+    try:
+        content = msgspec.json.decode(blob_path(file.blob.sha256).read_bytes(), type=LoggedTable)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    rows = [
+        [_cell(value) for value in row[:MAX_TABLE_COLUMNS]] for row in content.data[:MAX_TABLE_ROWS]
+    ]
+    return Preview(
+        "table",
+        head=[name[:MAX_CELL_CHARS] for name in content.columns[:MAX_TABLE_COLUMNS]],
+        rows=rows,
+        is_cut=len(content.data) > MAX_TABLE_ROWS,
+    )
+
+
+def _cell(value: msgspec.Raw) -> str:
+    text = bytes(value)[: 4 * MAX_CELL_CHARS].decode(errors="ignore")
+    if text.startswith('"') and len(text) < 4 * MAX_CELL_CHARS:
+        text = msgspec.json.decode(text, type=str)
+    return text[:MAX_CELL_CHARS]
 
 
 def _table(text: str, delimiter: str, *, is_cut: bool) -> Preview:

@@ -13,6 +13,7 @@ from assets.storage import blob_path
 from experiments.access import get_run
 from experiments.models import ArtifactFile, Run
 from experiments.selectors.run_artifacts import (
+    DRAWINGS,
     IMAGES,
     MAX_SHOWN_BYTES,
     PAGES,
@@ -81,6 +82,8 @@ def _show(answer: HttpResponseBase, file: ArtifactFile, name: str) -> None:
     if ending in IMAGES:
         answer.headers["Content-Type"] = IMAGES[ending]
         answer.headers["Content-Security-Policy"] = IMAGE_POLICY
+        if ending in DRAWINGS:
+            return  # an <img> draws it all the same; opened by itself it is saved, not run
     elif ending in PAGES:
         answer.headers["Content-Type"] = "text/html; charset=utf-8"
         answer.headers["Content-Security-Policy"] = PAGE_POLICY
