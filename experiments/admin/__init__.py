@@ -2,3 +2,4 @@
 
 from experiments.admin import datasets as datasets
 from experiments.admin import runs as runs
+from experiments.admin import unknown_calls as unknown_calls
