@@ -12,7 +12,8 @@ from platform_site.jobs import states
 DUE_POINTS: Final = 32_768
 ENDED_DUE_POINTS: Final = 2_048
 MAX_SLICE_ROWS: Final = 10_000
-MAX_SLICE_POINTS: Final = 262_144
+# What one transaction moves; others wait for it on SQLite.
+MAX_SLICE_POINTS: Final = 65_536
 
 # The condition of the index, spelled out, lets SQLite use it.
 FIND_DUE: Final = (

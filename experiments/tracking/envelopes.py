@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress, islice
 from math import isnan
+from operator import gt
 from typing import Literal, NamedTuple
 
+from experiments.tracking.codec import Columns
 from experiments.tracking.database import Database
 from experiments.tracking.history import key_number
 from experiments.tracking.series import (
     Head,
     Member,
+    columns_of,
     in_order,
     members_of,
     read_blocks,
@@ -33,24 +40,24 @@ class Bucket(NamedTuple):
 
 @dataclass(slots=True)
 class _Sum:
-    """A bucket while points and blocks are added, in order of time."""
+    """A bucket while stretches of points are added."""
 
     x: int
     n_points: int = 0
     least: float | None = None
     greatest: float | None = None
     newest: float | None = None
+    newest_ms: int = 0
 
-    def add(self, x: int, least: float, greatest: float, newest: float, n_points: int) -> None:
-        self.x = max(self.x, x) if self.n_points else x
+    def count(self, x: int, n_points: int) -> None:
+        self.x = max(self.x, x)
         self.n_points += n_points
+
+    def add(self, least: float, greatest: float, newest: float, newest_ms: int) -> None:
         self.least = least if self.least is None else min(self.least, least)
         self.greatest = greatest if self.greatest is None else max(self.greatest, greatest)
-        self.newest = newest
-
-    def add_empty(self, x: int, n_points: int) -> None:
-        self.x = max(self.x, x) if self.n_points else x
-        self.n_points += n_points
+        if self.newest is None or newest_ms >= self.newest_ms:
+            self.newest, self.newest_ms = newest, newest_ms
 
 
 @dataclass(slots=True)
@@ -64,6 +71,13 @@ class _Axis:
 
     def bucket(self, x: int) -> int:
         return (x - self.low) * self.n_buckets // (self.high - self.low + 1)
+
+    def end_of(self, bucket: int) -> int:
+        """Return the first place behind the bucket."""
+        return self.low - (-(bucket + 1) * (self.high - self.low + 1) // self.n_buckets)
+
+    def xs(self, columns: Columns) -> array[int]:
+        return columns.steps if self.by == "step" else columns.times_ms
 
     def holds(self, x: int) -> bool:
         return self.low <= x <= self.high
@@ -102,11 +116,11 @@ def envelope(
             return []
         whole, cut = _split(heads, axis)
         blocks = read_blocks(db, [head.id for head in cut])
-    members = [member for head in cut for member in members_of(blocks[head.id])]
-    inside = [member for member in in_order(members + fresh) if axis.holds(axis.x_of(member))]
-    if not whole and len(inside) <= n_buckets:
-        return _alone(inside, axis)
-    return _sums(whole, inside, axis)
+    parts = [blocks[head.id] for head in cut] + [columns_of(fresh)]
+    buckets = _sums(whole, parts, axis)
+    if not whole and sum(bucket.n_points for bucket in buckets) <= n_buckets:
+        return _alone(parts, axis)
+    return buckets
 
 
 def _axis(
@@ -141,44 +155,61 @@ def _split(heads: list[Head], axis: _Axis) -> tuple[list[Head], list[Head]]:
     return whole, cut
 
 
-def _alone(members: list[Member], axis: _Axis) -> list[Bucket]:
+def _alone(parts: list[Columns], axis: _Axis) -> list[Bucket]:
     """Return few points as they are."""
+    inside = [
+        member for part in parts for member in members_of(part) if axis.holds(axis.x_of(member))
+    ]
     found = []
-    for member in sorted(members, key=axis.x_of):
+    for member in sorted(in_order(inside), key=axis.x_of):
         value = None if isnan(member[2]) else member[2]
         found.append(Bucket(axis.x_of(member), value, value, value, 1))
     return found
 
 
-def _sums(whole: list[Head], members: list[Member], axis: _Axis) -> list[Bucket]:
+def _sums(whole: list[Head], parts: list[Columns], axis: _Axis) -> list[Bucket]:
     sums: dict[int, _Sum] = {}
-    parts: list[Head | Member] = [*whole, *members]
-    # By time, so that the newest value of a bucket comes last.
-    parts.sort(key=lambda part: part.last_ms if isinstance(part, Head) else part[0])
+    for head in whole:
+        low, high = axis.range_of(head)
+        one = sums.setdefault(axis.bucket(low), _Sum(high))
+        one.count(high, head.n_points)
+        if not (head.min_value is None or head.max_value is None or head.last_value is None):
+            one.add(head.min_value, head.max_value, head.last_value, head.last_ms)
     for part in parts:
-        if isinstance(part, Head):
-            _add_head(sums, part, axis)
-        else:
-            _add_member(sums, part, axis)
+        for stretch in _ascending(part, axis):
+            _add_stretch(sums, stretch, axis)
     return [
         Bucket(one.x, one.least, one.greatest, one.newest, one.n_points)
         for _, one in sorted(sums.items())
     ]
 
 
-def _add_head(sums: dict[int, _Sum], head: Head, axis: _Axis) -> None:
-    low, high = axis.range_of(head)
-    one = sums.setdefault(axis.bucket(low), _Sum(high))
-    if head.min_value is None or head.max_value is None or head.last_value is None:
-        one.add_empty(high, head.n_points)
-    else:
-        one.add(high, head.min_value, head.max_value, head.last_value, head.n_points)
+def _ascending(part: Columns, axis: _Axis) -> Iterator[Columns]:
+    """Yield the points in pieces along which x never falls; as a rule that is one piece."""
+    xs = axis.xs(part)
+    start = 0
+    for place in compress(range(1, len(xs)), map(gt, xs, islice(xs, 1, None))):
+        yield _cut(part, start, place)
+        start = place
+    yield _cut(part, start, len(xs)) if start else part
 
 
-def _add_member(sums: dict[int, _Sum], member: Member, axis: _Axis) -> None:
-    x, value = axis.x_of(member), member[2]
-    one = sums.setdefault(axis.bucket(x), _Sum(x))
-    if isnan(value):
-        one.add_empty(x, 1)
-    else:
-        one.add(x, value, value, value, 1)
+def _cut(part: Columns, start: int, end: int) -> Columns:
+    return Columns(part.steps[start:end], part.times_ms[start:end], part.values[start:end])
+
+
+def _add_stretch(sums: dict[int, _Sum], part: Columns, axis: _Axis) -> None:
+    """Add points along which x never falls, a bucket's worth at a time."""
+    xs, values = axis.xs(part), part.values
+    start, last = bisect_left(xs, axis.low), bisect_right(xs, axis.high)
+    while start < last:
+        bucket = axis.bucket(xs[start])
+        end = bisect_left(xs, axis.end_of(bucket), start, last)
+        one = sums.setdefault(bucket, _Sum(xs[end - 1]))
+        one.count(xs[end - 1], end - start)
+        numbers: Sequence[float] = values[start:end]
+        if isnan(sum(numbers)):
+            numbers = [value for value in numbers if not isnan(value)]
+        if numbers:
+            one.add(min(numbers), max(numbers), numbers[-1], part.times_ms[end - 1])
+        start = end
