@@ -3,7 +3,7 @@
 from django.db.models import ProtectedError
 
 from assets.models import Blob
-from assets.storage import StoredBytes, blob_path
+from assets.storage import StoredBytes, blob_path, temp_dir
 from platform_site.core.errors import Unavailable
 from platform_site.core.transactions import write_transaction
 
@@ -41,20 +41,32 @@ def discard_unused(stored: StoredBytes, *, stored_before_s: float | None = None)
     Making the row first waits for anybody who records the same bytes at this moment, and its lock
     keeps new references away until the file is gone.
     """
-    with write_transaction():
-        blob = Blob.objects.select_for_update().get(pk=record(stored).pk)
-        if stored_before_s is not None and _is_younger(stored.sha256, stored_before_s):
-            return False
-        try:
-            blob.delete()
-        except ProtectedError:
-            return False
-        blob_path(stored.sha256).unlink(missing_ok=True)
+    try:
+        with write_transaction():
+            blob = Blob.objects.select_for_update().get(pk=record(stored).pk)
+            try:
+                blob.delete()
+            except ProtectedError:
+                return False
+            _remove_file(stored.sha256, stored_before_s)
+    except _StoredAgainError:
+        return False
     return True
 
 
-def _is_younger(sha256: str, moment_s: float) -> bool:
+class _StoredAgainError(Exception):
+    """The bytes came again while they were cleared; their row has to stay, too."""
+
+
+def _remove_file(sha256: str, before_s: float | None) -> None:
+    """Remove the file unless it is younger; looked at where nobody can replace it any more."""
+    path = blob_path(sha256)
+    away = temp_dir() / f"cleared-{sha256}"
     try:
-        return blob_path(sha256).stat().st_mtime >= moment_s
+        path.rename(away)
     except FileNotFoundError:
-        return False
+        return
+    if before_s is not None and away.stat().st_mtime >= before_s:
+        away.rename(path)
+        raise _StoredAgainError
+    away.unlink()
