@@ -23,6 +23,7 @@ from experiments.tracking.database import Database
 from experiments.tracking.operations import CreateRun, LogBatch, Operation, Result
 from experiments.tracking.writer import write_group
 from platform_site.core.errors import DomainError, Unavailable
+from platform_site.core.leaving import on_leave
 from platform_site.core.transactions import in_transaction
 
 logger = logging.getLogger("assay.tracking")
@@ -219,3 +220,4 @@ def _after_fork() -> None:
 
 os.register_at_fork(after_in_child=_after_fork)
 atexit.register(writer.close)
+on_leave(writer.close)

@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
 from django.urls import get_resolver
 
+from platform_site.core.leaving import leave
 from platform_site.supervisor.migrations import unapplied_migrations
 
 SHUTDOWN_S = 2
@@ -76,10 +77,13 @@ def preload() -> None:
 
 def run_web(listener: socket.socket) -> None:
     """Serve the ASGI application on the supervisor's socket until a stop signal."""
-    if settings.ASGI_SERVER == "daphne":
-        _run_daphne(listener)
-    else:
-        _run_uvicorn(listener)
+    try:
+        if settings.ASGI_SERVER == "daphne":
+            _run_daphne(listener)
+        else:
+            _run_uvicorn(listener)
+    finally:
+        leave()
 
 
 def _application_path() -> str:

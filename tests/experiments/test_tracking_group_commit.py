@@ -15,6 +15,7 @@ from experiments.tracking.database import Database
 from experiments.tracking.group_commit import GroupCommit
 from experiments.tracking.operations import CreateRun, LogBatch, UpdateRun
 from platform_site.core.errors import Invalid, NotFound, Unavailable
+from platform_site.core.leaving import leave
 from platform_site.core.transactions import write_transaction
 from tests.experiments.tracking_help import caller, experiment_of, new_run, tail_points
 
@@ -149,6 +150,33 @@ def test_what_was_handed_over_is_committed_before_the_end(alice, run):
         thread.join()
     assert len(tail_points(run)) == 10
     writer.close()
+
+
+def test_a_process_that_leaves_commits_what_waits(alice, run):
+    held, started = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        started.set()
+        held.wait()
+
+    threads = [
+        threading.Thread(target=lambda: group_commit.writer.run(hold)),
+        threading.Thread(
+            target=lambda: group_commit.writer.write(
+                LogBatch(run.uuid, alice, metrics=[("m", 0, 0, 1.0)])
+            )
+        ),
+    ]
+    threads[0].start()
+    started.wait()
+    threads[1].start()
+    while group_commit.writer._n_waiting < 3:
+        pass
+    held.set()
+    leave()
+    assert len(tail_points(run)) == 1
+    for thread in threads:
+        thread.join()
 
 
 def test_too_much_waiting_is_refused_at_once(writer, alice, run, monkeypatch):
