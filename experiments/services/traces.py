@@ -6,40 +6,39 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from experiments.models import Experiment, Lifecycle, Run, Span, Trace, TraceLabel, TraceRun
+from experiments.models import Experiment, Lifecycle, Run, Trace, TraceLabel, TraceRun
 from experiments.services.assessments import AssessmentDraft, keep_assessments
 from experiments.tracking.spans import (
-    IN_PROGRESS,
-    MAX_NAME,
     SpanDraft,
     TraceSummary,
     check_span_size,
-    cut,
     json_text,
     storable,
     summary_of,
+)
+from experiments.tracking.trace_rows import (
+    CHUNK,
+    MAX_VALUE,
+    NAME_TAG,
+    OWN_TAGS,
+    locked_traces,
+    put_labels,
+    put_rows,
+    put_spans,
 )
 from platform_site.core.errors import Invalid, NotFound, TooLarge
 from platform_site.core.transactions import write_transaction
 
 TRACE_ID: Final = re.compile(r"[A-Za-z0-9][\w-]{0,63}", re.ASCII)
 STATES: Final = ("STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS")
-NAME_TAG: Final = "mlflow.traceName"
-LOCATION_TAG: Final = "mlflow.artifactLocation"
-SPANS_TAG: Final = "mlflow.trace.spansLocation"
 PROMPTS_TAG: Final = "mlflow.linkedPrompts"
 SOURCE_RUN: Final = "mlflow.sourceRun"
-OWN_TAGS: Final = (LOCATION_TAG, SPANS_TAG)
-IN_DATABASE: Final = "TRACKING_STORE"
 
-MAX_SPANS: Final = 20_000
 MAX_LABELS: Final = 1_000
 MAX_KEY: Final = 250
-MAX_VALUE: Final = 8_000
 MAX_TEXT: Final = 100_000
 MAX_LINKED: Final = 100
 MAX_MS: Final = 253_402_300_799_999
-CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,7 @@ def put_trace(*, experiment: Experiment, draft: TraceDraft) -> Trace:
     _check_draft(draft)
     with write_transaction():
         _require_active(experiment)
-        trace = _locked(experiment, [draft.trace_id], draft.request_ms)[draft.trace_id]
+        trace = locked_traces(experiment, [draft.trace_id], draft.request_ms)[draft.trace_id]
         trace.experiment = experiment
         trace.is_told = True
         trace.request_ms, trace.duration_ms = draft.request_ms, draft.duration_ms
@@ -80,8 +79,8 @@ def put_trace(*, experiment: Experiment, draft: TraceDraft) -> Trace:
             trace.response_preview = storable(draft.response_preview)
         trace.name = storable(draft.tags.get(NAME_TAG, ""))[:500] or trace.name
         trace.save()
-        _put_labels(trace, TraceLabel.Kind.TAG, draft.tags)
-        _put_labels(trace, TraceLabel.Kind.METADATA, draft.metadata)
+        put_labels(trace, TraceLabel.Kind.TAG, draft.tags)
+        put_labels(trace, TraceLabel.Kind.METADATA, draft.metadata)
         _link_source(experiment, [trace], draft.metadata.get(SOURCE_RUN, ""))
         keep_assessments(trace, draft.assessments)
     return trace
@@ -108,9 +107,9 @@ def add_spans(*, experiment: Experiment, spans: Sequence[SpanDraft], run_uuid: s
     with write_transaction():
         _require_active(experiment)
         first_ms = {key: summary.start_ms for key, summary in summaries.items()}
-        traces = _locked(experiment, sorted(by_trace), first_ms)
+        traces = locked_traces(experiment, sorted(by_trace), first_ms)
         for trace_id, group in by_trace.items():
-            _put_spans(traces[trace_id], group)
+            put_spans(traces[trace_id], group)
             _take_summary(traces[trace_id], summaries[trace_id])
         _link_source(experiment, list(traces.values()), run_uuid)
     return sum(len(group) for group in by_trace.values())
@@ -127,7 +126,7 @@ def set_trace_tag(*, trace: Trace, key: str, value: str) -> None:
         if key == NAME_TAG:
             Trace.objects.filter(pk=trace.pk).update(name=storable(value)[:500])
         else:
-            _put_labels(trace, TraceLabel.Kind.TAG, {key: value})
+            put_labels(trace, TraceLabel.Kind.TAG, {key: value})
 
 
 def delete_trace_tag(*, trace: Trace, key: str) -> None:
@@ -180,7 +179,7 @@ def link_prompts(*, trace: Trace, versions: Sequence[tuple[str, str]]) -> None:
         text = json_text([{"name": name, "version": version} for name, version in known])
         if len(text) > MAX_VALUE:
             raise TooLarge("The trace is linked to too many prompts.")
-        _put_rows(trace, TraceLabel.Kind.TAG, {PROMPTS_TAG: text}, replace=True)
+        put_rows(trace, TraceLabel.Kind.TAG, {PROMPTS_TAG: text}, replace=True)
 
 
 def delete_traces(
@@ -265,116 +264,39 @@ def _require_active(experiment: Experiment) -> None:
         raise Invalid(f"The experiment {experiment.pk} must be in the 'active' state.")
 
 
-def _locked(
-    experiment: Experiment, trace_ids: Sequence[str], first_ms: Mapping[str, int] | int
-) -> dict[str, Trace]:
-    """Return the traces by id, made if new, locked in the order of their ids."""
-    found: dict[str, Trace] = {}
-    for start in range(0, len(trace_ids), CHUNK):
-        wanted = trace_ids[start : start + CHUNK]
-        Trace.objects.bulk_create(
-            [
-                Trace(
-                    trace_id=key,
-                    experiment=experiment,
-                    request_ms=first_ms if isinstance(first_ms, int) else first_ms[key],
-                    state=IN_PROGRESS,
-                )
-                for key in wanted
-            ],
-            ignore_conflicts=True,
-        )
-        rows = Trace.objects.filter(trace_id__in=wanted).order_by("trace_id")
-        found |= {row.trace_id: row for row in rows.select_for_update(of=("self",))}
-    owners = Experiment.objects.filter(pk__in={row.experiment_id for row in found.values()})
-    if owners.exclude(project_id=experiment.project_id).exists():
-        raise NotFound("A trace with this ID is not found in this project.")
-    return found
-
-
-def _put_spans(trace: Trace, spans: Mapping[str, SpanDraft]) -> None:
-    n_others = trace.spans.count()
-    if n_others + len(spans) > MAX_SPANS:
-        n_others -= trace.spans.filter(span_id__in=list(spans)[:MAX_SPANS]).count()
-        if n_others + len(spans) > MAX_SPANS:
-            raise TooLarge(f"Trace {trace.trace_id} would have more than {MAX_SPANS} spans.")
-    Span.objects.bulk_create(
-        [_row(trace, span) for span in spans.values()],
-        batch_size=CHUNK,
-        update_conflicts=True,
-        unique_fields=["trace", "span_id"],
-        update_fields=[
-            "parent_id", "name", "kind", "span_type", "start_ns", "end_ns", "status_code",
-            "status_message", "attributes", "events", "links",
-        ],
-    )  # fmt: skip
-
-
-def _row(trace: Trace, span: SpanDraft) -> Span:
-    return Span(
-        trace=trace,
-        span_id=span.span_id,
-        parent_id=span.parent_id,
-        name=storable(span.name)[:MAX_NAME],
-        kind=span.kind,
-        span_type=storable(span.span_type),
-        start_ns=span.start_ns,
-        end_ns=span.end_ns,
-        status_code=span.status_code,
-        status_message=storable(span.status_message),
-        attributes=json_text(span.attributes),
-        events=json_text(span.events),
-        links=json_text(span.links),
-    )
-
-
 def _take_summary(trace: Trace, summary: TraceSummary) -> None:
     """Let the trace follow its spans, except in what the client has told itself."""
+    before = _told(trace)
+    tags = {key: value for key, value in summary.tags.items() if 0 < len(key) <= MAX_KEY}
+    name = tags.pop(NAME_TAG, "")
     if not trace.is_told:
         ends = [end for end in (summary.end_ms, _end_of(trace)) if end is not None]
         trace.request_ms = min(trace.request_ms, summary.start_ms)
         trace.duration_ms = max(ends) - trace.request_ms if ends else None
         trace.state = summary.state or trace.state
-        trace.name = trace.name or storable(summary.name)
+        trace.name = storable(name)[:500] or trace.name or storable(summary.name)
     trace.request_preview = trace.request_preview or storable(summary.request_preview)
     trace.response_preview = trace.response_preview or storable(summary.response_preview)
-    trace.save()
-    tags = {key: value for key, value in summary.tags.items() if 0 < len(key) <= MAX_KEY}
-    name = tags.pop(NAME_TAG, "")
-    if name and not trace.is_told:
-        Trace.objects.filter(pk=trace.pk).update(name=storable(name)[:500])
-    _put_labels(trace, TraceLabel.Kind.TAG, tags, replace=not trace.is_told)
-    _put_rows(trace, TraceLabel.Kind.TAG, {SPANS_TAG: IN_DATABASE}, replace=True)
-    _put_labels(trace, TraceLabel.Kind.METADATA, summary.metadata, replace=False)
+    if _told(trace) != before:
+        trace.save()
+    put_labels(trace, TraceLabel.Kind.TAG, tags, replace=not trace.is_told)
+    put_labels(trace, TraceLabel.Kind.METADATA, summary.metadata, replace=False)
+
+
+def _told(trace: Trace) -> tuple[object, ...]:
+    """Return what spans can change of their trace."""
+    return (
+        trace.request_ms,
+        trace.duration_ms,
+        trace.state,
+        trace.name,
+        trace.request_preview,
+        trace.response_preview,
+    )
 
 
 def _end_of(trace: Trace) -> int | None:
     return None if trace.duration_ms is None else trace.request_ms + trace.duration_ms
-
-
-def _put_labels(
-    trace: Trace, kind: TraceLabel.Kind, labels: Mapping[str, str], *, replace: bool = True
-) -> None:
-    kept = {key: value for key, value in labels.items() if key not in OWN_TAGS and key != NAME_TAG}
-    _put_rows(trace, kind, kept, replace=replace)
-
-
-def _put_rows(
-    trace: Trace, kind: TraceLabel.Kind, labels: Mapping[str, str], *, replace: bool
-) -> None:
-    cleaned = {storable(key): cut(storable(value), MAX_VALUE) for key, value in labels.items()}
-    rows = [
-        TraceLabel(trace=trace, kind=kind, key=key, value=value) for key, value in cleaned.items()
-    ]
-    if replace:
-        TraceLabel.objects.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["trace", "kind", "key"],
-            update_fields=["value"],
-        )
-    else:
-        TraceLabel.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _link_source(experiment: Experiment, traces: Iterable[Trace], run_uuid: str) -> None:

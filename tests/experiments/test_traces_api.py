@@ -235,7 +235,7 @@ def test_a_trace_of_ten_thousand_spans_is_kept_and_read_back(alice):
 
 
 def test_a_trace_cannot_grow_without_end(alice, monkeypatch):
-    monkeypatch.setattr("experiments.services.traces.MAX_SPANS", 4)
+    monkeypatch.setattr("experiments.tracking.trace_rows.MAX_SPANS", 4)
     trace = new_trace_id()
     assert alice.send(small_trace(trace)).status_code == 200
     assert alice.send(small_trace(trace)).status_code == 200
@@ -510,3 +510,12 @@ def test_reading_many_traces_costs_no_query_per_trace(alice, django_assert_max_n
     with django_assert_max_num_queries(10):
         listed = alice.get(f"{V3}/traces/batchGet", {"trace_ids": [f"tr-{one}" for one in ids]})
     assert len(listed.json()["traces"]) == 10
+
+
+def test_a_span_more_of_a_known_trace_costs_few_queries(alice, django_assert_max_num_queries):
+    trace = new_trace_id()
+    alice.send(small_trace(trace))
+    request = ExportTraceServiceRequest()
+    add_span(request, trace, 4, parent=1)
+    with django_assert_max_num_queries(14):
+        assert alice.send(request).status_code == 200
