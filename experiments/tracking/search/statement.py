@@ -156,14 +156,13 @@ def behind(order: Sequence[SortColumn], keys: Sequence[Any]) -> Fragment:
     return Fragment(f"{first.sql} {sign} ? AND {sql}", (first.to_param(keys[0]), *params))
 
 
-def _next_token(request: PageRequest, position: _Position, keys: Sequence[Any]) -> str:
-    content: dict[str, Any] = {"q": request.digest()}
-    if any(isinstance(key, str) and len(key) > MAX_TOKEN_TEXT_CHARS for key in keys):
-        # Correct only while no row is added before; a token may not become longer than a URL.
-        content["o"] = position.offset + request.max_results
+def _next_token(request: PageRequest, position: _Position, keys: Sequence[Any] | None) -> str:
+    if any(isinstance(key, str) and len(key) > MAX_TOKEN_TEXT_CHARS for key in keys or ()):
+        # Rows are counted from the last known position; only rows added behind that can shift them.
+        keys, offset = position.keys, position.offset + request.max_results
     else:
-        content["k"] = list(keys)
-        content["o"] = 0
+        offset = 0
+    content = {"q": request.digest(), "k": keys and list(keys), "o": offset}
     return make_token(content, salt=f"search:{request.search}")
 
 
