@@ -32,7 +32,7 @@ from experiments.services.experiments import ensure_default_experiment
 from experiments.tracking.database import Database
 from experiments.tracking.operations import CreatedRun, CreateRun, SetRunLifecycle, UpdateRun
 from experiments.tracking.rows import RUN_COLUMNS, RUN_TABLES, RunRow
-from experiments.tracking.search.runs import MAX_RESULTS, search_runs
+from experiments.tracking.search.runs import MAX_RESULTS, search_folded_runs
 from platform_site.accounts.models import Project
 from platform_site.core.clock import now_ms
 from platform_site.core.errors import NotFound
@@ -186,7 +186,7 @@ def search(call: Call, db: Database) -> Answer | FoldFirst | MayTakeLong:
         stale = [run_id for run_id, bits in dirty if bits & METRICS]
         if stale:
             return FoldFirst(stale)
-    rows, token = search_runs(
+    rows, token = search_folded_runs(
         db,
         call.caller.visible_projects(),
         experiment_ids,
