@@ -189,14 +189,14 @@ def _content(span: Span) -> SpanContent:
 
 
 def _pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(key, _cut(_as_text(value))) for key, value in values.items()]
+    return [(key, shortened(_as_text(value))) for key, value in values.items()]
 
 
 def pretty(text: str | None) -> str:
     """Return an attribute's JSON text as people read it, cut when it is long."""
     if text is None or len(text) > MAX_READ_CHARS:
-        return _cut(text or "")
-    return _cut(_as_text(attribute_value(text)))
+        return shortened(text or "")
+    return shortened(_as_text(attribute_value(text)))
 
 
 def _as_text(value: Any) -> str:
@@ -208,5 +208,6 @@ def _as_text(value: Any) -> str:
         return "…"
 
 
-def _cut(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return the text, cut when it is long."""
     return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"

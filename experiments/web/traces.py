@@ -21,7 +21,7 @@ from experiments.selectors.trace_pages import (
     SpanLine,
     TraceLine,
     contents_of,
-    pretty,
+    shortened,
     span_tree,
     traces_of_experiment,
     traces_of_run,
@@ -38,6 +38,12 @@ STATE_TITLES: Final = {
     IN_PROGRESS: gettext_lazy("In progress"),
 }
 STATE_TONES: Final = {OK: "good", ERROR: "bad", IN_PROGRESS: "info"}
+FACT_TITLES: Final = {
+    "mlflow.trace.session": gettext_lazy("Session"),
+    "mlflow.trace.user": gettext_lazy("User"),
+    "mlflow.trace.tokenUsage": gettext_lazy("Tokens"),
+    "mlflow.trace.cost": gettext_lazy("Cost"),
+}
 SOURCE_TITLES: Final = {
     "HUMAN": gettext_lazy("Person"),
     "LLM_JUDGE": gettext_lazy("Judge"),
@@ -88,6 +94,8 @@ class TracePage:
     at: datetime | None
     duration: str
     runs: list[Run]
+    labels: list[tuple[str, str]]
+    internal: list[tuple[str, str]]
     assessments: list[AssessmentRow]
     spans: list[SpanRow]
     n_spans: int
@@ -147,7 +155,7 @@ def _trace_row(line: TraceLine) -> TraceRow:
         state=_state_title(trace),
         tone=STATE_TONES.get(trace.state, "calm"),
         at=moment_of(trace.request_ms),
-        duration=span_duration(_ns(trace.duration_ms)),
+        duration=_trace_duration(trace),
         said=[(one.name, _value_text(one)[:40]) for one in line.said[:4]],
     )
 
@@ -166,8 +174,10 @@ def _trace_page(trace: Trace, start: int) -> TracePage:
         state=_state_title(trace),
         tone=STATE_TONES.get(trace.state, "calm"),
         at=moment_of(trace.request_ms),
-        duration=span_duration(_ns(trace.duration_ms)),
+        duration=_trace_duration(trace),
         runs=list(Run.objects.filter(trace_edges__trace=trace).only("uuid", "name")[:20]),
+        labels=_labels(details, internal=False),
+        internal=_labels(details, internal=True),
         assessments=[_assessment_row(one) for one in details.assessments],
         spans=[
             SpanRow(line, span_duration(line.duration_ns), contents[line.span.pk])
@@ -183,6 +193,16 @@ def _trace_page(trace: Trace, start: int) -> TracePage:
     )
 
 
+def _labels(details: TraceDetails, *, internal: bool) -> list[tuple[str, str]]:
+    """Return tags and metadata that people gave, or those that clients add by themselves."""
+    both = [*details.tags.items(), *details.metadata.items()]
+    return [
+        (str(FACT_TITLES.get(key, key)), value)
+        for key, value in both
+        if value and internal == (key.startswith("mlflow.") and key not in FACT_TITLES)
+    ]
+
+
 def _assessment_row(one: Assessment) -> AssessmentRow:
     title = SOURCE_TITLES.get(one.source_type)
     words = [str(title)] if title else []
@@ -195,15 +215,19 @@ def _value_text(one: Assessment) -> str:
     error = one.body.get("error")
     if isinstance(error, dict) and error:
         return str(error.get("error_message") or error.get("error_code") or "")
-    return pretty(json_text(one.body.get("value")))
+    value = one.body.get("value")
+    return shortened(value if isinstance(value, str) else json_text(value))
 
 
 def _state_title(trace: Trace) -> str:
     return str(STATE_TITLES.get(trace.state, _("Unknown")))
 
 
-def _ns(duration_ms: int | None) -> int | None:
-    return None if duration_ms is None else duration_ms * 1_000_000
+def _trace_duration(trace: Trace) -> str:
+    """Return how long the trace took; its clock counts whole milliseconds."""
+    if trace.duration_ms == 0:
+        return _("< 1 ms")
+    return span_duration(None if trace.duration_ms is None else trace.duration_ms * 1_000_000)
 
 
 def span_duration(duration_ns: int | None) -> str:
