@@ -57,6 +57,11 @@ class Label(Request):
     value: str = ""
 
 
+def are_good_names(names: set[str]) -> bool:
+    """Whether all of the names were found good before."""
+    return names <= _good_names
+
+
 def check_name(name: str, path: str) -> None:
     """Refuse a name of a metric, param or tag that could not be a file's.
 

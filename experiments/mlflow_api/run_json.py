@@ -1,6 +1,7 @@
 """Whole runs as JSON: what a run is, and beside it what it logged, read and made."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from experiments.mlflow_api.shapes import encode, run_info
 from experiments.tracking.database import Database
@@ -8,16 +9,31 @@ from experiments.tracking.operations import CreatedRun
 from experiments.tracking.rendered import NAME_TAG, WireData, WireLabel, run_data_json
 from experiments.tracking.rows import RunRow
 
+MAX_HELD: Final = 10_000
+_held: dict[int, tuple[RunRow, bytes]] = {}
+
+
+def info_json(row: RunRow) -> bytes:
+    """Return what a run is; encoded once for as long as the row stays the same."""
+    held = _held.get(row.id)
+    if held is not None and held[0] == row:
+        return held[1]
+    info = encode(run_info(row))
+    if len(_held) >= MAX_HELD:
+        _held.clear()
+    _held[row.id] = (row, info)
+    return info
+
 
 def run_json(db: Database, row: RunRow) -> bytes:
     """Return a run."""
-    return b'{"info":%b,%b}' % (encode(run_info(row)), run_data_json(db, [row])[row.id])
+    return b'{"info":%b,%b}' % (info_json(row), run_data_json(db, [row])[row.id])
 
 
 def run_jsons(db: Database, rows: Sequence[RunRow]) -> Iterator[bytes]:
     """Return each run, in their order."""
     data = run_data_json(db, rows)
-    return (b'{"info":%b,%b}' % (encode(run_info(row)), data[row.id]) for row in rows)
+    return (b'{"info":%b,%b}' % (info_json(row), data[row.id]) for row in rows)
 
 
 def created_run_json(made: CreatedRun) -> bytes:

@@ -7,6 +7,7 @@ from experiments.mlflow_api.fields import (
     MAX_PARAM_CHARS,
     MAX_TAG_CHARS,
     Label,
+    are_good_names,
     check_name,
     check_run_id,
     pairs_of,
@@ -149,14 +150,14 @@ def log_batch(call: Call, db: None) -> Write:
 
 
 def _points(metrics: list[Metric]) -> list[Point]:
-    checked: set[str] = set()
-    for at, one in enumerate(metrics):
-        if one.key not in checked:
+    if not are_good_names({one.key for one in metrics}):
+        for at, one in enumerate(metrics):
             check_name(one.key, f"metrics[{at}].key")
-            checked.add(one.key)
-        if one.timestamp < 0:
-            raise _negative(f"metrics[{at}].timestamp", one.timestamp)
-    return [(one.key, one.step, one.timestamp, one.value) for one in metrics]
+    points = [(one.key, one.step, one.timestamp, one.value) for one in metrics]
+    if any(point[2] < 0 for point in points):
+        at = next(at for at, point in enumerate(points) if point[2] < 0)
+        raise _negative(f"metrics[{at}].timestamp", points[at][2])
+    return points
 
 
 def _model_point(one: Metric | LogMetric) -> ModelPoint:

@@ -6,18 +6,17 @@ connection, in threads with PostgreSQL; writes wait for the group commit; what u
 in a bounded pool of threads.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import DatabaseError
 from django.http.request import split_domain_port, validate_host
 
 from experiments.mlflow_api.kit import guard
 from experiments.mlflow_api.kit.answers import Answer, FileAnswer, refusal
+from experiments.mlflow_api.kit.boundary import refusal_for
 from experiments.mlflow_api.kit.call import Call
 from experiments.mlflow_api.kit.caller_cache import CallerCache
 from experiments.mlflow_api.kit.errors import ProtocolError
@@ -36,7 +35,6 @@ from experiments.mlflow_api.kit.messages import (
 from experiments.mlflow_api.kit.pools import OrmPool, Pool
 from experiments.mlflow_api.kit.routes import PREFIXES, Found, RouteTable, tidy
 from platform_site.accounts.lockout import forwarded_address
-from platform_site.core.errors import DomainError, Unavailable
 from platform_site.core.ids import new_request_id
 from platform_site.core.log_filters import request_id as request_id_mark
 
@@ -99,17 +97,15 @@ class ProtocolFront:
     async def _answer_or_refusal(self, call: Call, receive: Receive) -> Answer | FileAnswer:
         try:
             return await self._answer(call, receive)
-        except DomainError as error:
-            answer = refusal(error)
-        except DatabaseError:
-            logger.warning("the database did not do it", exc_info=True)
-            answer = refusal(Unavailable("The database does not answer at present."))
-        except (ClientLeft, asyncio.CancelledError):
+        except ClientLeft:
             raise
-        except Exception:
-            # The boundary: a slip of ours ends this call, not the connection's task.
-            logger.exception("%s %s failed", call.method, call.path)
-            answer = refusal(ProtocolError("INTERNAL_ERROR", "The server failed; it was logged."))
+        except Exception as error:
+            # The border: a slip of ours ends this call, not the connection's task.
+            told = refusal_for(error)
+            if told is None:
+                logger.exception("%s %s failed", call.method, ascii(call.path)[:300])
+                told = ProtocolError("INTERNAL_ERROR", "The server failed; it was logged.")
+        answer = refusal(told)
         if answer.status == 413:
             answer.headers["connection"] = "close"
         return answer
@@ -182,7 +178,7 @@ def _log(call: Call, status: int, took_s: float) -> None:
             logging.WARNING if status >= 500 else logging.INFO,
             "%s %s %d %.1f ms %s",
             call.method,
-            call.path.replace("\n", " ").replace("\r", " ")[:300],
+            ascii(call.path)[:300],
             status,
             took_s * 1000,
             call.known_caller.username if call.known_caller is not None else "-",

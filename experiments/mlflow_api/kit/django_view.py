@@ -13,13 +13,14 @@ from django.views.decorators.csrf import csrf_exempt
 
 from experiments.mlflow_api.kit import guard
 from experiments.mlflow_api.kit.answers import Answer, FileAnswer, refusal
+from experiments.mlflow_api.kit.boundary import refusal_for
 from experiments.mlflow_api.kit.call import Call
 from experiments.mlflow_api.kit.file_parts import pieces
 from experiments.mlflow_api.kit.hot import run_on_django, settle
 from experiments.mlflow_api.kit.identity import identify, read_credential
 from experiments.mlflow_api.kit.routes import Route, RouteTable
 from platform_site.accounts.lockout import client_address
-from platform_site.core.errors import DomainError, TooLarge
+from platform_site.core.errors import TooLarge
 from platform_site.core.json_parser import MAX_BODY_BYTES
 
 PIECE_BYTES = 64 * 1024
@@ -33,8 +34,11 @@ def protocol_view(
     def view(request: HttpRequest, **_: str) -> HttpResponseBase:
         try:
             return _response(_answer(table, note_unknown, request))
-        except DomainError as error:
-            return _response(refusal(error))
+        except Exception as error:
+            told = refusal_for(error)
+            if told is None:
+                raise
+            return _response(refusal(told))
 
     return csrf_exempt(view)
 

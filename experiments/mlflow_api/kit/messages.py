@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Final
 
-from experiments.mlflow_api.kit.answers import Answer, FileAnswer
+from experiments.mlflow_api.kit.answers import JSON_HEADERS, Answer, FileAnswer
 from experiments.mlflow_api.kit.file_parts import pieces
 from platform_site.core.errors import TooLarge
 from platform_site.core.json_parser import MAX_BODY_BYTES
@@ -19,6 +19,8 @@ FIXED_HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
 ]
+
+USUAL_HEADERS: Final = [JSON_TYPE, *FIXED_HEADERS]
 
 
 class ClientLeft(Exception):
@@ -128,6 +130,8 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def _raw_headers(headers: dict[str, str], request_id: str) -> list[tuple[bytes, bytes]]:
+    if headers == JSON_HEADERS:
+        return [*USUAL_HEADERS, (b"x-request-id", request_id.encode())]
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     raw.append((b"x-request-id", request_id.encode()))
     raw.extend(pair for pair in FIXED_HEADERS if pair[0].decode() not in headers)
