@@ -24,12 +24,20 @@ def record_present(stored: StoredBytes) -> Blob:
     Raises:
         Unavailable: when a clean-up of the same bytes came between storing and recording.
     """
-    blob, _ = Blob.objects.select_for_update(no_key=True).get_or_create(
-        sha256=stored.sha256, defaults={"size_bytes": stored.size_bytes}
-    )
-    if not blob_path(stored.sha256).exists():
+    blob = _locked(stored)
+    if blob is None:
+        # Without a savepoint; somebody else may have been faster.
+        Blob.objects.bulk_create(
+            [Blob(sha256=stored.sha256, size_bytes=stored.size_bytes)], ignore_conflicts=True
+        )
+        blob = _locked(stored)
+    if blob is None or not blob_path(stored.sha256).exists():
         raise Unavailable("The stored file was cleaned up at this very moment; upload it again.")
     return blob
+
+
+def _locked(stored: StoredBytes) -> Blob | None:
+    return Blob.objects.select_for_update(no_key=True).filter(sha256=stored.sha256).first()
 
 
 def discard_unused(stored: StoredBytes, *, stored_before_s: float | None = None) -> bool:

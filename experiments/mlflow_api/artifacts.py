@@ -8,11 +8,18 @@ from django.conf import settings
 from assets.storage import BlobWriter, StoredBytes
 from experiments.artifact_paths import clean_folder, clean_path
 from experiments.mlflow_api.file_answers import file_answer
-from experiments.mlflow_api.file_bodies import receive_file, refuse_body
+from experiments.mlflow_api.file_bodies import (
+    BUFFER_BYTES,
+    announced_bytes,
+    receive_file,
+    refuse_body,
+    refuse_compressed,
+    refuse_cut,
+)
 from experiments.mlflow_api.kit.answers import Answer, FileAnswer
 from experiments.mlflow_api.kit.call import Call
 from experiments.mlflow_api.kit.errors import ProtocolError
-from experiments.mlflow_api.kit.messages import Receive
+from experiments.mlflow_api.kit.messages import Receive, read_body
 from experiments.mlflow_api.kit.routes import Route
 from experiments.selectors.artifact_places import Place, place_for
 from experiments.selectors.artifacts import Entry, get_file, list_folder, room_for
@@ -34,7 +41,13 @@ async def put(call: Call, receive: Receive) -> Answer:
         TooLarge: above the limit for a file.
         StorageFull: above the project's quota, or when the disk is full.
     """
-    place, limit_bytes, error = await call.run(_wanted, call, clean_path(call.path_params["path"]))
+    path = clean_path(call.path_params["path"])
+    announced = announced_bytes(call)
+    if announced is not None and announced <= BUFFER_BYTES:
+        refuse_compressed(call)
+        # All in one trip to a thread: most files are small.
+        return await call.run(_put_small, call, path, await read_body(receive))
+    place, limit_bytes, error = await call.run(_wanted, call, path)
     refuse_body(call, limit_bytes, error)
 
     def begin() -> BlobWriter:
@@ -48,16 +61,30 @@ async def put(call: Call, receive: Receive) -> Answer:
     return answer
 
 
+def _put_small(call: Call, path: str, body: bytes) -> Answer:
+    place = place_of(call, path, "write")
+    limit_bytes, error = _limit(place)
+    with BlobWriter(max_bytes=limit_bytes, full=error) as writer:
+        writer.write(body)
+        refuse_cut(call, writer.size_bytes)
+        stored = writer.finish()
+    put_file(place=place, stored=stored, by_id=call.caller.user_id)
+    return Answer(200, b"", {})
+
+
 def _wanted(call: Call, path: str) -> tuple[Place, int, DomainError]:
     """Return the place that is written to, how many bytes it may take, and the error above that."""
     place = place_of(call, path, "write")
     refuse_place(place)
+    return place, *_limit(place)
+
+
+def _limit(place: Place) -> tuple[int, DomainError]:
     limit: int = settings.MAX_ARTIFACT_BYTES
     room = room_for(place)
     if room is not None and room < limit:
-        return place, room, quota_reached()
-    error = TooLarge(f"A file may have at most {limit:,} bytes here.", limit_bytes=limit)
-    return place, limit, error
+        return room, quota_reached()
+    return limit, TooLarge(f"A file may have at most {limit:,} bytes here.", limit_bytes=limit)
 
 
 def get(call: Call) -> Answer | FileAnswer:

@@ -25,13 +25,33 @@ def refuse_body(call: Call, limit_bytes: int, error: DomainError) -> None:
         DomainError: `error`, when the announced length is above the limit.
         ProtocolError: for a compressed body (415): it would be stored as it is.
     """
+    refuse_compressed(call)
+    announced = announced_bytes(call)
+    if announced is not None and announced > limit_bytes:
+        raise error
+
+
+def refuse_compressed(call: Call) -> None:
+    """Refuse a compressed body: it would be stored as it is.
+
+    Raises:
+        ProtocolError: with status 415.
+    """
     if call.headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
         raise ProtocolError(
             "INVALID_PARAMETER_VALUE", "Compressed bodies are not accepted here.", status=415
         )
+
+
+def refuse_cut(call: Call, arrived_bytes: int) -> None:
+    """Refuse a body that is not as long as announced.
+
+    Raises:
+        Invalid: then.
+    """
     announced = announced_bytes(call)
-    if announced is not None and announced > limit_bytes:
-        raise error
+    if announced is not None and announced != arrived_bytes:
+        raise Invalid(f"The body was cut: {arrived_bytes} of {announced} bytes arrived.")
 
 
 async def receive_file(
@@ -87,7 +107,5 @@ def _finish(
     call: Call, writer: BlobWriter, rest: bytes, settle: Callable[[StoredBytes], Any]
 ) -> Any:
     writer.write(rest)
-    announced = announced_bytes(call)
-    if announced is not None and announced != writer.size_bytes:
-        raise Invalid(f"The body was cut: {writer.size_bytes} of {announced} bytes arrived.")
+    refuse_cut(call, writer.size_bytes)
     return settle(writer.finish())

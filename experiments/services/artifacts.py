@@ -1,17 +1,24 @@
 """Changing the artifact tree: a file comes, is replaced, copied or deleted."""
 
+from django.conf import settings
+from django.db.models import Q
+
 from assets.services.blobs import discard_unused, record_present
 from assets.storage import StoredBytes
 from experiments.artifact_paths import MAX_PATH_CHARS, folders_of, joined, name_of
 from experiments.models import ArtifactFile
 from experiments.selectors.artifact_places import Place
-from experiments.selectors.artifacts import files_below, room_bytes
+from experiments.selectors.artifacts import below, files_below, room_bytes
 from experiments.services.frozen_folders import lock_tree, refuse_frozen
 from platform_site.core.clock import now
 from platform_site.core.errors import Invalid, StorageFull
 from platform_site.core.transactions import write_transaction
 
 COPIED_AT_ONCE = 500
+UNIQUE_FIELDS = ["project", "path"]
+REPLACED_FIELDS = [
+    "experiment", "run", "logged_model", "blob", "size_bytes", "created_by", "updated_at",
+]  # fmt: skip
 
 
 def put_file(*, place: Place, stored: StoredBytes, by_id: int) -> ArtifactFile:
@@ -49,24 +56,26 @@ def put_in_transaction(
     """
     lock_tree(place.project_id, place.path)
     refuse_place(place)
-    if not whatever_quota:
+    if settings.PROJECT_QUOTA_BYTES and not whatever_quota:
         existing = ArtifactFile.objects.filter(project_id=place.project_id, path=place.path)
         replaced = existing.values_list("size_bytes", flat=True).first()
         _refuse_above_quota(place, stored.size_bytes, replaced or 0)
-    file, _ = ArtifactFile.objects.update_or_create(
+    file = ArtifactFile(
         project_id=place.project_id,
         path=place.path,
-        defaults={
-            "experiment_id": place.experiment_id,
-            "run_id": place.run_id,
-            "logged_model_id": place.logged_model_id,
-            "blob": record_present(stored),
-            "size_bytes": stored.size_bytes,
-            "created_by_id": by_id,
-            "updated_at": now(),
-        },
+        experiment_id=place.experiment_id,
+        run_id=place.run_id,
+        logged_model_id=place.logged_model_id,
+        blob=record_present(stored),
+        size_bytes=stored.size_bytes,
+        created_by_id=by_id,
+        updated_at=now(),
     )
-    return file
+    # One statement instead of look-up, savepoint and insert.
+    [kept] = ArtifactFile.objects.bulk_create(
+        [file], update_conflicts=True, unique_fields=UNIQUE_FIELDS, update_fields=REPLACED_FIELDS
+    )
+    return kept
 
 
 def refuse_place(place: Place) -> None:
@@ -78,14 +87,17 @@ def refuse_place(place: Place) -> None:
     """
     refuse_frozen(place.project_id, place.path)
     in_the_way = (
-        ArtifactFile.objects.filter(project_id=place.project_id, path__in=folders_of(place.path))
+        ArtifactFile.objects.filter(
+            Q(path__in=folders_of(place.path)) | below(place.path), project_id=place.project_id
+        )
         .values_list("path", flat=True)
         .first()
     )
-    if in_the_way is not None:
+    if in_the_way is None:
+        return
+    if len(in_the_way) < len(place.path):
         raise Invalid(f"Invalid path: “{name_of(in_the_way)}” is a file, not a folder.")
-    if files_below(place.project_id, place.path).exists():
-        raise Invalid(f"Invalid path: “{name_of(place.path)}” is a folder, not a file.")
+    raise Invalid(f"Invalid path: “{name_of(place.path)}” is a folder, not a file.")
 
 
 def delete_path(*, place: Place) -> int:
@@ -100,8 +112,8 @@ def delete_path(*, place: Place) -> int:
         deleted, _ = ArtifactFile.objects.filter(
             project_id=place.project_id, path=place.path
         ).delete()
-        below, _ = files_below(place.project_id, place.path).delete()
-    return deleted + below
+        inside, _ = files_below(place.project_id, place.path).delete()
+    return deleted + inside
 
 
 def copy_folder(*, source: Place, target: Place, by_id: int) -> int:
@@ -139,8 +151,8 @@ def copy_folder(*, source: Place, target: Place, by_id: int) -> int:
         copies,
         batch_size=COPIED_AT_ONCE,
         update_conflicts=True,
-        unique_fields=["project", "path"],
-        update_fields=["blob", "size_bytes", "created_by", "updated_at"],
+        unique_fields=UNIQUE_FIELDS,
+        update_fields=REPLACED_FIELDS,
     )
     return len(copies)
 
