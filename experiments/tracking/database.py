@@ -24,8 +24,7 @@ CACHED_STATEMENTS: Final = 512
 CONNECT_WITHIN_S: Final = 10
 OWN_PRAGMAS: Final = (
     "PRAGMA case_sensitive_like=ON",
-    "PRAGMA cache_size=-64000",
-    "PRAGMA mmap_size=1073741824",
+    "PRAGMA mmap_size=268435456",
 )
 
 
@@ -96,28 +95,34 @@ class Database:
                 start += size
 
     def rows_in(self, sql: str, values: Iterable[Any], *more: Any) -> list[Row]:
-        """Return the rows of a query that holds ``(??)`` once, for a list of any length.
+        """Return the rows of a query that holds ``IN (??)`` once, for a list of any length.
 
         The parameters `more` stand after the list.
         """
-        wanted = list(values)
         found: list[Row] = []
-        for start in range(0, len(wanted), CHUNK_SIZES[0]):
-            part = padded(wanted[start : start + CHUNK_SIZES[0]])
-            found += self.rows(_listed(sql, len(part)), [*part, *more])
+        for text, params in self._listed(sql, list(values)):
+            found += self.rows(text, [*params, *more])
         return found
 
     def execute_in(self, sql: str, before: Sequence[Any], values: Iterable[Any]) -> int:
-        """Run a statement that holds ``(??)`` last, after the parameters `before`.
+        """Run a statement that holds ``IN (??)`` last, after the parameters `before`.
 
         Returns how many rows it touched.
         """
-        wanted = list(values)
         count = 0
-        for start in range(0, len(wanted), CHUNK_SIZES[0]):
-            part = padded(wanted[start : start + CHUNK_SIZES[0]])
-            count += self.execute(_listed(sql, len(part)), [*before, *part])
+        for text, params in self._listed(sql, list(values)):
+            count += self.execute(text, [*before, *params])
         return count
+
+    def _listed(self, sql: str, values: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+        """Yield the statement and the list's parameters, for each part of the list."""
+        if self.dialect == "postgresql":
+            if values:
+                yield _with_array(sql), [values]
+            return
+        for start in range(0, len(values), CHUNK_SIZES[0]):
+            part = padded(values[start : start + CHUNK_SIZES[0]])
+            yield _with_list(sql, len(part)), part
 
     def moment(self, at: datetime) -> Any:
         """Return an aware moment as the driver stores it in a column of Django's."""
@@ -189,8 +194,13 @@ def _insert_text(head: str, row: str, tail: str, size: int) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _listed(sql: str, size: int) -> str:
+def _with_list(sql: str, size: int) -> str:
     return sql.replace("(??)", f"({', '.join('?' * size)})")
+
+
+@lru_cache(maxsize=1024)
+def _with_array(sql: str) -> str:
+    return sql.replace("IN (??)", "= ANY(?)")
 
 
 def _open_sqlite() -> sqlite3.Connection:

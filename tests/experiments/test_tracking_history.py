@@ -128,7 +128,7 @@ def same(found, expected) -> None:
 
 @given(actions=actions, limit=st.integers(1, 7), block_points=st.integers(2, 9))
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_happens_in_between_the_history_is_the_plain_truth(
     people, alice, monkeypatch, actions, limit, block_points
@@ -168,7 +168,7 @@ def test_whatever_happens_in_between_the_history_is_the_plain_truth(
     bounds=st.none() | st.tuples(whole, whole).map(sorted),
 )
 @settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_an_envelope_hides_no_extreme(
     people, alice, monkeypatch, batch, later, n_buckets, by, bounds
