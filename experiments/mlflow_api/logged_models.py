@@ -6,7 +6,6 @@ import msgspec
 
 from experiments.artifact_paths import model_uri
 from experiments.mlflow_api.kit.call import Call
-from experiments.mlflow_api.kit.errors import missing_value
 from experiments.mlflow_api.kit.requests import Int64, Request, decode
 from experiments.mlflow_api.kit.routes import Route
 from experiments.models import Experiment, LoggedModel, LoggedModelMetric
@@ -93,7 +92,7 @@ class OrderBy(Request):
 class SearchModels(Request):
     """Experiments, a filter, an order, a page."""
 
-    experiment_ids: list[str] = msgspec.field(default_factory=list)
+    experiment_ids: list[str]
     filter: str = ""
     datasets: list[DatasetFilter] = msgspec.field(default_factory=list)
     max_results: Int64 = 100
@@ -141,7 +140,7 @@ def finish(call: Call) -> dict[str, Any]:
 
 def delete(call: Call) -> dict[str, Any]:
     """Hide the model."""
-    services.delete_logged_model(model=model_of(call, "write"))
+    services.delete_logged_model(model=model_of(call, "write", with_deleted=True))
     return {}
 
 
@@ -149,7 +148,8 @@ def set_tags(call: Call) -> dict[str, Any]:
     """Set tags."""
     asked = decode(call, SetTags)
     model = model_of(call, "write")
-    return _answer(services.tag_logged_model(model=model, tags=_pairs(asked.tags)))
+    services.tag_logged_model(model=model, tags=_pairs(asked.tags))
+    return {}
 
 
 def delete_tag(call: Call) -> dict[str, Any]:
@@ -180,8 +180,6 @@ def search(call: Call) -> dict[str, Any]:
         Invalid: naming the clause, key, token or number that does not fit.
     """
     asked = decode(call, SearchModels)
-    if not asked.experiment_ids:
-        raise missing_value("experiment_ids")
     rows, token = search_logged_models(
         Database.of_django(),
         call.caller.visible_projects(),

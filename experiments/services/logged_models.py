@@ -98,12 +98,10 @@ def finish_logged_model(*, model: LoggedModel, status: str) -> LoggedModel:
 
 
 def delete_logged_model(*, model: LoggedModel) -> None:
-    """Hide the model; versions and runs that name it still do.
-
-    Raises:
-        NotFound: when it was deleted before.
-    """
+    """Hide the model, as often as one likes; versions and runs that name it still do."""
     with write_transaction():
+        if not LoggedModel.objects.filter(pk=model.pk, lifecycle=Lifecycle.ACTIVE).exists():
+            return
         model = _locked(model)
         model.lifecycle = Lifecycle.DELETED
         model.updated_ms = now_ms()
@@ -175,10 +173,10 @@ def _write_params(model: LoggedModel, params: Mapping[str, str]) -> None:
 
 
 def _checked_name(name: str | None) -> str:
-    if name is None:
+    if not name:
         return random_name()
     storable(name, field="name", max_chars=MAX_NAME_CHARS)
-    if not name.strip() or any(char in name for char in FORBIDDEN_IN_NAMES):
+    if name.isspace() or any(char in name for char in FORBIDDEN_IN_NAMES):
         raise Invalid(
             f"Invalid model name {name[:100]!r}: it must not be empty nor contain any of"
             f" {' '.join(FORBIDDEN_IN_NAMES)}",

@@ -55,6 +55,8 @@ def origin_of(model: RegisteredModel, text: str, *, run_id: str, model_id: str) 
     run = _run(model, run_id)
     logged = _logged_model(model, model_id)
     if model_id and logged is None:
+        if source.kind == "remote":
+            raise NotFound(f"Logged model with ID '{model_id}' not found.")
         raise refuse_foreign(source, A_MODEL)
     if source.kind == "version":
         return _from_version(model, source, run_id=run_id, model_id=model_id)
@@ -149,6 +151,8 @@ def _parts_on_disk(text: str) -> list[str]:
 
 def _from_version(model: RegisteredModel, source: Source, *, run_id: str, model_id: str) -> Origin:
     copied = find_version(model.project_id, source.identity, source.rest)
+    if copied is None and source.rest.startswith("@"):
+        raise Invalid(f"Registered model alias {source.rest[1:]} not found.", field="source")
     if copied is None:
         raise NotFound(f"Invalid model version source: '{source.text}'. There is no such version.")
     if is_prompt(copied.model):

@@ -71,14 +71,15 @@ def test_a_new_model_waits_for_its_files(alice, people, experiment):
 
 
 def test_a_missing_name_is_made_up_and_names_need_not_differ(alice, experiment):
-    bare = alice.post(PATH, {"experiment_id": str(experiment.pk)}).json()["model"]["info"]
-    assert bare["name"].count("-") == 2
+    for more in ({}, {"name": ""}):
+        answer = alice.post(PATH, {"experiment_id": str(experiment.pk), **more})
+        assert answer.json()["model"]["info"]["name"].count("-") == 2
     assert (
         made(alice, experiment)["info"]["model_id"] != made(alice, experiment)["info"]["model_id"]
     )
 
 
-@pytest.mark.parametrize("name", ["", " ", "a/b", "a:b", "a.b", "a%b", 'a"b', "a'b", "x" * 501])
+@pytest.mark.parametrize("name", [" ", "a/b", "a:b", "a.b", "a%b", 'a"b', "a'b", "x" * 501])
 def test_names_that_would_break_an_address_are_400(alice, experiment, name):
     answer = alice.post(PATH, {"experiment_id": str(experiment.pk), "name": name})
     refused(answer, 400, "INVALID_PARAMETER_VALUE")
@@ -113,11 +114,11 @@ def test_saving_ends_ready_or_failed_and_may_be_said_again(alice, experiment, st
 
 def test_a_deleted_model_is_only_found_when_asked_for(alice, experiment):
     model_id = made(alice, experiment)["info"]["model_id"]
-    assert alice.delete(f"{PATH}/{model_id}").json() == {}
+    for _ in range(2):
+        assert alice.delete(f"{PATH}/{model_id}").json() == {}
     for method, path, body in (
         (alice.get, "", {}),
         (alice.patch, "", {"status": "LOGGED_MODEL_READY"}),
-        (alice.delete, "", {}),
         (alice.patch, "/tags", {"tags": []}),
         (alice.delete, "/tags/k", {}),
         (alice.post, "/params", {"params": []}),
@@ -134,7 +135,8 @@ def test_tags_change_and_an_absent_one_is_404(alice, experiment):
     model_id = made(alice, experiment, tags=[{"key": "a", "value": "1"}])["info"]["model_id"]
     tags = [{"key": "a", "value": "2"}, {"key": "b/c", "value": ""}]
     answer = alice.patch(f"{PATH}/{model_id}/tags", {"tags": tags})
-    assert answer.json()["model"]["info"]["tags"] == tags
+    assert answer.json() == {}
+    assert alice.get(f"{PATH}/{model_id}").json()["model"]["info"]["tags"] == tags
     assert alice.delete(f"{PATH}/{model_id}/tags/b%2Fc").json() == {}
     message = refused(alice.delete(f"{PATH}/{model_id}/tags/b%2Fc"), 404, "RESOURCE_DOES_NOT_EXIST")
     assert "No tag with key" in message
@@ -207,7 +209,7 @@ def test_models_are_searched_sorted_and_paged(alice, experiment):
     found = [one["info"]["name"] for one in first["models"] + rest["models"]]
     assert found == ["c", "b", "a"]
     assert "next_page_token" not in rest
-    for wrong in ({"filter": "bogus = 'x'"}, {"page_token": "x"}, {"max_results": 0}, {"order_by": [{"field_name": "x"}]}, {"experiment_ids": []}, {"experiment_ids": ["x"]}):  # fmt: skip
+    for wrong in ({"filter": "bogus = 'x'"}, {"page_token": "x"}, {"max_results": 0}, {"order_by": [{"field_name": "x"}]}, {"experiment_ids": None}, {"experiment_ids": ["x"]}):  # fmt: skip
         answer = alice.post(f"{PATH}/search", {"experiment_ids": [str(experiment.pk)], **wrong})
         refused(answer, 400, "INVALID_PARAMETER_VALUE")
 

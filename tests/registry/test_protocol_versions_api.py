@@ -247,7 +247,7 @@ def test_a_version_is_copied_by_number_alias_and_latest(alice, people, run):
         version = answer.json()["model_version"]
         assert (version["version"], version["source"]) == (str(number), "models:/stars/1")
         assert version["run_id"] == run.uuid
-    for source in ("models:/stars/9", "models:/none/1", "models:/stars@none"):
+    for source in ("models:/stars/9", "models:/none/1", "models:/stars/Archived"):
         answer = alice.post(CREATE, {"name": "copies", "source": source})
         refused(answer, 404, "RESOURCE_DOES_NOT_EXIST")
     wrong = {"name": "copies", "source": "models:/stars/1", "run_id": "0" * 32}
