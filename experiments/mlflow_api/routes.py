@@ -15,6 +15,7 @@ from experiments.mlflow_api import (
     runs,
     system,
     traces,
+    traces_v2,
 )
 from experiments.mlflow_api.kit.routes import Route
 
@@ -27,6 +28,7 @@ ROUTES: Final[list[Route]] = [
     *inputs.ROUTES,
     *logged_models.ROUTES,
     *traces.ROUTES,
+    *traces_v2.ROUTES,
     *assessments.ROUTES,
     *artifacts.ROUTES,
     *artifact_parts.ROUTES,

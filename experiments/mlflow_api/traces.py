@@ -5,7 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from experiments.mlflow_api import trace_shapes as shapes
-from experiments.mlflow_api.kit.answers import Answer, ok
+from experiments.mlflow_api.file_answers import file_answer
+from experiments.mlflow_api.kit.answers import Answer, FileAnswer, ok
 from experiments.mlflow_api.kit.call import Call
 from experiments.mlflow_api.kit.errors import ProtocolError, missing_value
 from experiments.mlflow_api.kit.requests import Int64, Request, decode
@@ -20,6 +21,7 @@ from experiments.mlflow_api.trace_access import (
 )
 from experiments.mlflow_api.trace_requests import StartTrace, trace_draft
 from experiments.models import Run, Trace
+from experiments.selectors.trace_files import SPANS_FILE, file_of_trace
 from experiments.selectors.traces import (
     TraceDetails,
     details_of,
@@ -243,20 +245,23 @@ def link_prompts(call: Call) -> dict[str, Any]:
     return {}
 
 
-def get_trace_artifact(call: Call) -> Answer:
-    """Answer with the trace's spans as a file ``traces.json``."""
+def get_trace_artifact(call: Call) -> Answer | FileAnswer:
+    """Answer with the trace's spans as a file ``traces.json``, or with a file attached to it."""
     trace_id = next(iter(call.query.get("request_id", [])), "")
     if not trace_id:
         raise ProtocolError("BAD_REQUEST", 'Request must include the "request_id" query parameter.')
-    if call.query.get("path"):
-        raise Invalid("Files of traces are read through the artifact routes.")
     trace = trace_for(call, trace_id)
-    body = shapes.traces_file(spans_by_trace([trace])[trace.pk], trace.trace_id)
+    attached = next(iter(call.query.get("path", [])), "")
+    if attached:
+        return file_answer(file_of_trace(trace, f"attachments/{attached}"), call.headers)
+    spans = spans_by_trace([trace])[trace.pk]
+    if not spans:
+        return file_answer(file_of_trace(trace, SPANS_FILE), call.headers)
     return Answer(
-        body=body,
+        body=shapes.traces_file(spans, trace.trace_id),
         headers={
             "content-type": "application/octet-stream",
-            "content-disposition": "attachment; filename=traces.json",
+            "content-disposition": f"attachment; filename={SPANS_FILE}",
             "x-content-type-options": "nosniff",
         },
     )

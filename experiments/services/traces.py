@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from experiments.models import Experiment, Lifecycle, Run, Trace, TraceLabel, TraceRun
+from experiments.selectors.artifacts import files_below
+from experiments.selectors.trace_files import files_folder
 from experiments.services.assessments import AssessmentDraft, keep_assessments
 from experiments.tracking.spans import (
     SpanDraft,
@@ -206,9 +208,19 @@ def delete_traces(
     n_deleted = 0
     for start in range(0, len(keys), CHUNK):
         with write_transaction():
+            _delete_files(experiment, keys[start : start + CHUNK])
             _, by_model = Trace.objects.filter(pk__in=keys[start : start + CHUNK]).delete()
             n_deleted += by_model.get(Trace._meta.label, 0)
     return n_deleted
+
+
+def _delete_files(experiment: Experiment, keys: Sequence[int]) -> None:
+    """Delete what clients stored beside these traces; most experiments have no such files."""
+    folder = files_folder(experiment)
+    if not files_below(experiment.project_id, folder).exists():
+        return
+    for trace_id in Trace.objects.filter(pk__in=keys).values_list("trace_id", flat=True):
+        files_below(experiment.project_id, f"{folder}/{trace_id}").delete()
 
 
 def prompts_in(text: str) -> list[tuple[str, str]]:
