@@ -107,18 +107,14 @@ def plans_for(points: Series, stored: Sequence[Span]) -> list[Plan]:
     high = np.maximum(np.searchsorted(first, points.times_ms, side="right") - 1, 0)
     # ... and to those before that end at its time, since steps and values decide there.
     low = np.minimum(np.searchsorted(last, points.times_ms, side="left"), high)
+    # Both rise with time: points go together as long as their blocks touch.
+    starts = np.flatnonzero(np.r_[True, low[1:] > high[:-1]])
+    ends = np.r_[starts[1:], len(points)]
     plans: list[Plan] = []
-    start = 0
-    while start < len(points):
-        begin, reach, end = int(low[start]), int(high[start]), start + 1
-        while end < len(points) and int(low[end]) <= reach:
-            reach = max(reach, int(high[end]))
-            end += 1
-        chosen = stored[begin : reach + 1]
-        if _is_behind(points, start, chosen):
-            chosen = []
-        plans.append(Plan(points.at(slice(start, end)), [span.number for span in chosen]))
-        start = end
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        chosen = stored[int(low[start]) : int(high[end - 1]) + 1]
+        numbers = [] if _is_behind(points, start, chosen) else [span.number for span in chosen]
+        plans.append(Plan(points.at(slice(start, end)), numbers))
     return plans
 
 
