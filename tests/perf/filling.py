@@ -9,12 +9,16 @@ from itertools import product
 
 from assets.models import Blob
 from experiments.models import (
+    Assessment,
     Dataset,
     DatasetVersion,
     Experiment,
     Run,
     RunParam,
     RunReport,
+    Span,
+    Trace,
+    TraceRun,
 )
 from experiments.services.runs import start_training
 from experiments.services.training_requests import TrainingRequest
@@ -43,6 +47,7 @@ class Original:
     version: DatasetVersion
     run: Run
     model_version: ModelVersion
+    trace: Trace
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,23 @@ def make_original(
     run = start_training(project=project, by=by, request=request)
     do_job(run.job)
     run.refresh_from_db()
-    return Original(project, by, version, run, register_run(run=run, name="original model", by=by))
+    model_version = register_run(run=run, name="original model", by=by)
+    trace = _trace_of(run, "original")
+    return Original(project, by, version, run, model_version, trace)
+
+
+def _trace_of(run: Run, name: str) -> Trace:
+    """Return a new trace of the run with a span and a feedback."""
+    trace = Trace.objects.create(
+        trace_id=f"tr-{uuid.uuid4().hex}", experiment_id=run.experiment_id, name=name, request_ms=1
+    )
+    TraceRun.objects.create(trace=trace, run=run)
+    Span.objects.create(trace=trace, span_id=uuid.uuid4().hex[:16], name=name, start_ns=1, end_ns=2)
+    Assessment.objects.create(
+        assessment_id=f"a-{uuid.uuid4().hex}", trace=trace, name="useful", kind="feedback",
+        source_type="HUMAN", body={"value": True}, created_ms=1, updated_ms=1,
+    )  # fmt: skip
+    return trace
 
 
 def multiply(original: Original, amounts: Amounts) -> None:
@@ -132,6 +153,8 @@ def deepen(original: Original, n: int) -> None:
         RunParam.objects.bulk_create(
             RunParam(run=run, key_id=one, value="1") for one in ids.values()
         )
+        for i in range(n):
+            _trace_of(run, f"{stamp}{i}")
         append_points(run.pk, [(f"{stamp}{i}", i, 0, 0.5) for i in range(n)])
         last = run.job.log_lines.count() + 1000
         JobLogLine.objects.bulk_create(

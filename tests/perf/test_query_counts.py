@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
+from experiments.models import Run
 from platform_site.jobs.engine_host import _host
 from registry.models import PredictionBatch
 from tests.perf.filling import Amounts, deepen, make_original, multiply
@@ -36,6 +37,7 @@ NOT_MEASURED = frozenset(
     live-stream api-training-stream
     api-version-file api-dataset-download experiments:dataset-download api-batch-result
     experiments:run-predictions-export api-schema
+    experiments:saved-view-delete experiments:run-artifact-file experiments:trace-detail
     """.split()
 )
 
@@ -64,7 +66,9 @@ def addresses(original, batch_id: int) -> dict[str, str]:
     values = {
         "uuid": original.run.uuid, "job_id": original.run.job_id, "number": 1,
         "dataset_id": original.version.dataset_id, "name": original.model_version.model.name,
+        "experiment_id": original.run.experiment_id,
         "project_id": original.project.pk, "user_id": original.by.pk, "batch_id": batch_id,
+        "trace_id": original.trace.trace_id,
     }  # fmt: skip
     found = {
         name: fill_in(pattern, values)
@@ -73,6 +77,8 @@ def addresses(original, batch_id: int) -> dict[str, str]:
     }
     explain = f"{found['experiments:run-explain']}?row=0"
     train, runs = found["experiments:training-new"], found["experiments:run-list"]
+    compare, series = found["experiments:run-compare"], found["experiments:run-series"]
+    compared = "runs=" + ",".join(Run.objects.order_by("id").values_list("uuid", flat=True)[:3])
     queries = {
         "experiments:run-explain": explain,
         "experiments:training-new": f"{train}?dataset={original.version.dataset_id}&target=kind",
@@ -80,7 +86,11 @@ def addresses(original, batch_id: int) -> dict[str, str]:
         "api-dataset-target": f"{found['api-dataset-target']}?target=kind",
         "live-events": f"{found['live-events']}?topic=run:{original.run.uuid}&after=0",
         "web:search": f"{found['web:search']}?q=i",
-        "experiments:run-list, filtered": f"{runs}?search=i&status=completed&sort=-score",
+        "experiments:run-list, filtered": f"{runs}?q=i&sort=-metrics.train_loss",
+        "experiments:run-list, grouped": f"{runs}?group=params.param_1&cols=params.param_2",
+        "experiments:run-series": f"{series}?key=train_loss",
+        "experiments:run-compare": f"{compare}?{compared}",
+        "experiments:run-compare-series": f"{compare}series/?{compared}&key=train_loss",
         "experiments:dataset-list, searched": f"{found['experiments:dataset-list']}?search=s",
     }
     return found | queries
@@ -98,7 +108,7 @@ def count_queries(client, pages: dict[str, str]) -> dict[str, list[str]]:
         if answer.status_code not in {200, 302}:
             refused[address] = (answer.status_code, answer.content[:200])
         found[name] = [query["sql"] for query in captured]
-    assert not refused, "give `addresses` the parameters that these need"
+    assert not refused, f"give `addresses` the parameters that these need: {refused}"
     return found
 
 
