@@ -85,6 +85,7 @@ def _create_run(
         user_name=by.username,
         created_by=by,
         created_at=moment,
+        start_ms=epoch_ms(moment),
         dirty=Run.Dirty.CREATED,
     )
     params = _params(request, spec)
@@ -131,7 +132,8 @@ def training_changed(job: Job) -> None:
     runs = _run_of(job)
     runs.update(
         status=job.status,
-        start_ms=epoch_ms(job.started_at),
+        # In line it counts from its beginning there: lists show the newest start first.
+        start_ms=epoch_ms(job.started_at or job.queued_at),
         end_ms=epoch_ms(job.finished_at),
         version=F("version") + 1,
     )

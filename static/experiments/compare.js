@@ -12,7 +12,7 @@ const asked = new URLSearchParams(location.search);
 const metrics = columns.filter(({ kind }) => kind === "metrics");
 const params = columns.filter(({ kind }) => kind === "params");
 const numbers = columns.filter(({ number }) => number);
-const MOST_AXES = 10;
+const MOST_AXES = Math.max(4, Math.min(10, Math.floor(innerWidth / 90)));
 
 function keep(name, value) {
   const url = new URL(location.href);
