@@ -53,6 +53,8 @@ class MayTakeLong:
     """A hot read's wish to be called again in a reader thread, with `call.may_take_long` set."""
 
 
+LOCAL_BODY_BYTES: Final = 256 * 1024
+"""Larger bodies are read in a thread: the tolerant reading of megabytes takes its time."""
 WISHES: Final = (Write, InThread, FoldFirst, MayTakeLong)
 
 
@@ -100,8 +102,12 @@ class HotRunner:
         Raises:
             DomainError: what the endpoint or the writer refuses.
         """
-        call.may_take_long = route.long or not self._is_local
-        result = route.endpoint(call, None) if route.blind else await self._read(route, call)
+        is_large = len(call.body) > LOCAL_BODY_BYTES
+        call.may_take_long = route.long or is_large or not self._is_local
+        if route.blind and not is_large:
+            result = route.endpoint(call, None)
+        else:
+            result = await self._read(route, call)
         while isinstance(result, WISHES):
             if isinstance(result, Write):
                 result = result.answer(await writer.submit(result.operation))
