@@ -1,5 +1,9 @@
 """Rows of stored bytes."""
 
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
 from django.db.models import ProtectedError
 
 from assets.models import Blob
@@ -56,9 +60,11 @@ def discard_unused(stored: StoredBytes, *, stored_before_s: float | None = None)
                 blob.delete()
             except ProtectedError:
                 return False
-            _remove_file(stored.sha256, stored_before_s)
+            away = _take_away(stored.sha256, stored_before_s)
     except _StoredAgainError:
         return False
+    # Freeing gigabytes takes a while: not under the database's lock.
+    away.unlink(missing_ok=True)
     return True
 
 
@@ -66,15 +72,17 @@ class _StoredAgainError(Exception):
     """The bytes came again while they were cleared; their row has to stay, too."""
 
 
-def _remove_file(sha256: str, before_s: float | None) -> None:
-    """Remove the file unless it is younger; looked at where nobody can replace it any more."""
+def _take_away(sha256: str, before_s: float | None) -> Path:
+    """Move the file, if there is one, to where nobody finds it, unless it is younger.
+
+    Looked at in its new place, where nobody can replace it any more. What a crash leaves there
+    goes with the drafts.
+    """
     path = blob_path(sha256)
-    away = temp_dir() / f"cleared-{sha256}"
-    try:
+    away = temp_dir() / f"cleared-{secrets.token_hex(8)}"
+    with suppress(FileNotFoundError):
         path.rename(away)
-    except FileNotFoundError:
-        return
-    if before_s is not None and away.stat().st_mtime >= before_s:
-        away.rename(path)
-        raise _StoredAgainError
-    away.unlink()
+        if before_s is not None and away.stat().st_mtime >= before_s:
+            away.rename(path)
+            raise _StoredAgainError
+    return away

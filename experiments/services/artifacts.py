@@ -1,6 +1,10 @@
 """Changing the artifact tree: a file comes, is replaced, copied or deleted."""
 
+import threading
+from contextlib import AbstractContextManager, nullcontext
+
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q
 
 from assets.services.blobs import discard_unused, record_present
@@ -15,6 +19,7 @@ from platform_site.core.errors import Invalid, StorageFull
 from platform_site.core.transactions import write_transaction
 
 COPIED_AT_ONCE = 500
+_turn = threading.Lock()
 UNIQUE_FIELDS = ["project", "path"]
 REPLACED_FIELDS = [
     "experiment", "run", "logged_model", "blob", "size_bytes", "created_by", "updated_at",
@@ -34,13 +39,22 @@ def put_file(*, place: Place, stored: StoredBytes, by_id: int) -> ArtifactFile:
     """
     finished = False
     try:
-        with write_transaction():
+        with _in_turn(), write_transaction():
             file = put_in_transaction(place=place, stored=stored, by_id=by_id)
         finished = True
     finally:
         if not finished:
             discard_unused(stored)
     return file
+
+
+def _in_turn() -> AbstractContextManager[object]:
+    """Let this process's uploads wait for one another before they wait for SQLite's one writer.
+
+    SQLite looks for the lock again after ever longer pauses: of eight uploads at once the unlucky
+    waited 1.8 s for transactions of 5 ms (2026-11).
+    """
+    return nullcontext() if connection.vendor == "postgresql" else _turn
 
 
 def put_in_transaction(
