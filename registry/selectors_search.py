@@ -22,7 +22,7 @@ from experiments.tracking.search.statement import (
 from experiments.tracking.search.vocabulary import (
     LABEL,
     LISTED_TEXT,
-    NUMBER,
+    QUOTED_NUMBER,
     TEXT,
     Condition,
     Kind,
@@ -50,7 +50,7 @@ VERSIONS: Final = Vocabulary(
         "name": LISTED_TEXT,
         "run_id": LISTED_TEXT,
         "source_path": TEXT,
-        "version_number": NUMBER,
+        "version_number": QUOTED_NUMBER,
     },
     labels={Kind.TAG: LABEL},
     ordered=frozenset({"name", "version_number", "creation_timestamp", "last_updated_timestamp"}),

@@ -41,8 +41,6 @@ DEFAULT_ORDER: Final = ("creation_time DESC", "experiment_id ASC")
 EXPERIMENTS: Final = Vocabulary(
     prefixes={
         "attribute": Kind.ATTRIBUTE,
-        "attributes": Kind.ATTRIBUTE,
-        "attr": Kind.ATTRIBUTE,
         "tag": Kind.TAG,
         "tags": Kind.TAG,
     },

@@ -179,7 +179,18 @@ def _value(scanner: _Scanner) -> str | int | float:
         scanner.fail("expected a number, or a text in quotes")
     if len(number) > MAX_NUMBER_CHARS:
         scanner.fail(f"a number has at most {MAX_NUMBER_CHARS} characters")
-    return float(number) if set(number) & set(".eE") else int(number)
+    return _as_number(number)
+
+
+def number_of(text: str) -> int | float | None:
+    """Return the number that the whole text is, None if it is none."""
+    if len(text) > MAX_NUMBER_CHARS or _NUMBER.fullmatch(text) is None:
+        return None
+    return _as_number(text)
+
+
+def _as_number(text: str) -> int | float:
+    return float(text) if set(text) & set(".eE") else int(text)
 
 
 def _list(scanner: _Scanner) -> tuple[str, ...]:

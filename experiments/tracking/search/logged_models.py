@@ -19,7 +19,7 @@ from experiments.tracking.search.statement import (
     read_page,
 )
 from experiments.tracking.search.vocabulary import (
-    LABEL,
+    LISTED_LABEL,
     LISTED_TEXT,
     NUMBER,
     Condition,
@@ -50,7 +50,7 @@ LOGGED_MODELS: Final = Vocabulary(
         "creation_timestamp": NUMBER,
         "last_updated_timestamp": NUMBER,
     },
-    labels={Kind.METRIC: NUMBER, Kind.PARAM: LABEL, Kind.TAG: LABEL},
+    labels={Kind.METRIC: NUMBER, Kind.PARAM: LISTED_LABEL, Kind.TAG: LISTED_LABEL},
     synonyms={
         "creation_time": "creation_timestamp",
         "last_updated_time": "last_updated_timestamp",
@@ -134,7 +134,7 @@ class DatasetName:
 
 @dataclass(frozen=True, slots=True)
 class ModelOrder:
-    """An order of logged models; a metric may be taken of one dataset alone."""
+    """An order of logged models; of metrics, those of one dataset alone may be meant."""
 
     field_name: str
     ascending: bool = True
@@ -198,8 +198,6 @@ def _sorts(orders: Sequence[ModelOrder]) -> list[Sort]:
         field = Field(prefix, key.strip("`")) if dot else Field(None, name)
         place = f"Key {number} of order_by, {name[:80]}"
         sort = sort_of(Order(field, order.ascending, place), LOGGED_MODELS)
-        if sort.kind is Kind.ATTRIBUTE and order.dataset is not None:
-            raise Invalid(f"{place}: only a metric belongs to a dataset.", field="order_by")
         if order in orders[: number - 1]:
             raise Invalid(f"{place}: this key comes twice.", field="order_by")
         sorts.append(sort)

@@ -17,6 +17,7 @@ from experiments.tracking.search.grammar import (
     Field,
     Order,
     Value,
+    number_of,
     parse_filter,
     parse_orders,
 )
@@ -41,10 +42,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """Which operators a field takes, and whether its values are texts or numbers."""
+    """Which operators a field takes; texts or numbers, and if those may stand in quotes."""
 
     operators: frozenset[str]
     is_number: bool = False
+    may_be_quoted: bool = False
 
 
 # Clients repeat few short filters; long ones hold lists of ids and come once.
@@ -53,7 +55,9 @@ REMEMBERED_CHARS: Final = 500
 TEXT: Final = FieldType(TEXT_OPERATORS)
 LISTED_TEXT: Final = FieldType(LISTED_TEXT_OPERATORS)
 LABEL: Final = FieldType(LABEL_OPERATORS)
+LISTED_LABEL: Final = FieldType(LABEL_OPERATORS | LISTS)
 NUMBER: Final = FieldType(NUMBER_OPERATORS, is_number=True)
+QUOTED_NUMBER: Final = FieldType(NUMBER_OPERATORS, is_number=True, may_be_quoted=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,13 +145,18 @@ def _condition(clause: Clause, vocabulary: Vocabulary) -> Condition:
             f" not {clause.operator}.",
             field="filter",
         )
-    _check_value(clause, is_number=field_type.is_number)
-    return Condition(kind, key, clause.operator, clause.value, field_type.is_number)
+    value = _checked_value(clause, field_type)
+    return Condition(kind, key, clause.operator, value, field_type.is_number)
 
 
-def _check_value(clause: Clause, *, is_number: bool) -> None:
+def _checked_value(clause: Clause, field_type: FieldType) -> Value:
+    is_number = field_type.is_number
     if clause.operator in ABSENCE or clause.operator in LISTS:
-        return
+        return clause.value
+    if field_type.may_be_quoted and isinstance(clause.value, str):
+        number = number_of(clause.value)
+        if number is not None:
+            return number
     if is_number and isinstance(clause.value, str):
         raise Invalid(
             f"{clause.place}: this field is compared with a number without quotes.", field="filter"
@@ -156,6 +165,7 @@ def _check_value(clause: Clause, *, is_number: bool) -> None:
         raise Invalid(
             f"{clause.place}: this field is compared with a text in quotes.", field="filter"
         )
+    return clause.value
 
 
 def sort_of(order: Order, vocabulary: Vocabulary) -> Sort:
