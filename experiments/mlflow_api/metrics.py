@@ -114,18 +114,12 @@ def get_bulk_interval(call: Call, db: Database) -> Answer:
             "max_results", str(asked.max_results), f"it must be between 1 and {MAX_SAMPLES}."
         )
     _check_interval(asked)
-    series: dict[str, list[Member]] = {}
-    for run_uuid in _checked_runs(asked.run_ids, "run_ids"):
+    found: list[RunPointOut] = []
+    for run_uuid in sorted(_checked_runs(asked.run_ids, "run_ids")):
         run_id = _visible_run_id(call, db, run_uuid)
         if run_id is not None:
             members, _ = page_of_history(db, run_id, asked.metric_key, None, None)
-            series[run_uuid] = [one for one in members if _is_inside(asked, one[1])]
-    kept = _sampled_steps(series.values(), asked.max_results)
-    found: list[RunPointOut] = []
-    for run_uuid, members in sorted(series.items()):
-        chosen = [one for one in members if one[1] in kept][:MAX_BULK_POINTS]
-        chosen.sort(key=lambda one: (one[1], one[0]))
-        found += _run_points(asked.metric_key, chosen, run_uuid)
+            found += _run_points(asked.metric_key, _sampled(asked, members), run_uuid)
     return Answer(body=encode({"metrics": found} if found else {}))
 
 
@@ -151,16 +145,17 @@ def _is_inside(asked: BulkInterval, step: int) -> bool:
     return asked.start_step <= step <= asked.end_step
 
 
-def _sampled_steps(series: Iterable[Sequence[Member]], n_wanted: int) -> set[int]:
-    """Return evenly spread steps, among them each run's first and last one."""
-    steps = [sorted({one[1] for one in members}) for members in series]
-    together = sorted({step for of_run in steps for step in of_run})
-    if len(together) <= n_wanted:
-        return set(together)
-    stride = len(together) / n_wanted
-    kept = {together[int(n * stride)] for n in range(n_wanted)}
-    kept.update(of_run[end] for of_run in steps if of_run for end in (0, -1))
-    return kept
+def _sampled(asked: BulkInterval, members: Sequence[Member]) -> list[Member]:
+    """Return the points at evenly spread steps, the first and last among them, by step."""
+    inside = sorted(
+        (one for one in members if _is_inside(asked, one[1])), key=lambda one: (one[1], one[0])
+    )
+    steps = sorted({one[1] for one in inside})
+    if len(steps) > asked.max_results:
+        stride = len(steps) / asked.max_results
+        kept = {steps[int(n * stride)] for n in range(asked.max_results)} | {steps[-1]}
+        inside = [one for one in inside if one[1] in kept]
+    return inside[:MAX_BULK_POINTS]
 
 
 def _checked_runs(run_ids: list[str], path: str) -> list[str]:
