@@ -1,8 +1,11 @@
 """Wall-clock time, in one place so that tests can control it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from django.utils import timezone
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -16,5 +19,5 @@ def now_ms() -> int:
 
 
 def epoch_ms(moment: datetime | None) -> int | None:
-    """Return the moment in milliseconds since the epoch, None for None."""
-    return None if moment is None else round(moment.timestamp() * 1000)
+    """Return the whole milliseconds since the epoch that passed by the moment, None for None."""
+    return None if moment is None else (moment - EPOCH) // timedelta(milliseconds=1)
