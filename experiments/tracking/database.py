@@ -228,7 +228,7 @@ def _open_postgres() -> Any:
 
     django_connection.ensure_connection()
     params = django_connection.get_connection_params()
-    names = ("dbname", "user", "password", "host", "port", "options")
+    names = ("dbname", "user", "password", "host", "port", "options", "client_encoding")
     return psycopg.connect(
         **{name: params[name] for name in names if name in params},
         autocommit=True,

@@ -9,10 +9,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from experiments.models import MetricTail, Run, RunParam
+from experiments.models import MetricBlock, MetricTail, Run, RunParam
+from experiments.tasks.tracking import compact_run
 from experiments.tracking import group_commit
 from experiments.tracking.database import Database
+from experiments.tracking.folding import fold_dirty
 from experiments.tracking.group_commit import GroupCommit
+from experiments.tracking.history import series
 from experiments.tracking.operations import CreateRun, LogBatch, UpdateRun
 from platform_site.core.errors import Invalid, NotFound, Unavailable
 from platform_site.core.leaving import leave
@@ -258,3 +261,65 @@ def test_new_runs_come_from_several_threads_at_once(writer, people, alice):
         thread.join()
     assert len(set(made)) == 40
     assert Run.objects.count() == 40
+
+
+def test_folds_and_compactions_beside_writers_lose_and_double_nothing(writer, alice, run):
+    n_threads, n_batches, n_points = 3, 12, 40
+    is_over = threading.Event()
+    errors = []
+
+    def guarded(work) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001
+            errors.append(error)
+        finally:
+            connection.close()
+
+    def batch_of(thread: int, number: int) -> LogBatch:
+        # Times fall, so that new points lie between old ones.
+        metrics = [
+            (f"m{n % 2}", n, 10_000 - number * n_points + n * 7, float(thread))
+            for n in range(n_points)
+        ]
+        return LogBatch(run.uuid, alice, metrics=metrics)
+
+    def log(thread: int) -> None:
+        for number in range(n_batches):
+            writer.write(batch_of(thread, number))
+            writer.write(batch_of(thread, number))
+
+    def in_transaction(step):
+        with write_transaction():
+            return step()
+
+    def tidy() -> None:
+        while not is_over.is_set():
+            fold_dirty(limit=10)
+            compact_run(run.pk, in_transaction)
+
+    writers = [threading.Thread(target=guarded, args=(lambda n=n: log(n),)) for n in range(3)]
+    tidying = threading.Thread(target=guarded, args=(tidy,))
+    for thread in (*writers, tidying):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    is_over.set()
+    tidying.join()
+    assert errors == []
+    fold_dirty(limit=10)
+    compact_run(run.pk, in_transaction)
+    expected = {
+        (key, at_ms, step, value)
+        for thread in range(n_threads)
+        for number in range(n_batches)
+        for key, step, at_ms, value in batch_of(thread, number).metrics
+    }
+    found = [
+        (key, *member)
+        for key, columns in series(Database.of_django(), run.pk).items()
+        for member in zip(columns.times_ms, columns.steps, columns.values, strict=True)
+    ]
+    assert len(found) == len(expected)
+    assert set(found) == expected
+    assert sum(MetricBlock.objects.values_list("n_points", flat=True)) == len(expected)
