@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db.models import Count, Q, QuerySet
 
 from experiments.models import Assessment, Experiment, Run, Span, Trace
+from experiments.selectors.trace_files import spans_in_file
 from experiments.tracking.spans import ERROR, INPUTS, OUTPUTS, REQUEST_ID, attribute_value
 from platform_site.core.errors import Invalid
 from platform_site.core.paging import make_token, read_token
@@ -130,9 +131,12 @@ def _lines(traces: Sequence[Trace]) -> list[TraceLine]:
 def span_tree(trace: Trace) -> list[SpanLine]:
     """Return the trace's spans, each behind its parent, siblings as they began; one light query.
 
+    Where the database has none, those that the client stored as a file.
+
     A span whose parent is not here, or that is its own ancestor, stands as a root.
     """
     spans = list(Span.objects.filter(trace=trace).only(*LIGHT).order_by("start_ns", "id"))
+    spans = spans or sorted(spans_in_file(trace), key=lambda span: (span.start_ns, -span.pk))
     known = {span.span_id for span in spans}
     children: dict[str, list[Span]] = {}
     for span in spans:
@@ -168,8 +172,10 @@ def _in_time(ordered: list[tuple[Span, int]]) -> list[SpanLine]:
 
 
 def contents_of(spans: Iterable[Span]) -> dict[int, SpanContent]:
-    """Return what the spans hold, by their numbers; one query."""
-    rows = Span.objects.filter(pk__in=[span.pk for span in spans])
+    """Return what the spans hold, by their numbers; one query for those in the database."""
+    wanted = list(spans)
+    stored = [span.pk for span in wanted if span.pk > 0]
+    rows = Span.objects.filter(pk__in=stored) if stored else wanted
     return {row.pk: _content(row) for row in rows}
 
 

@@ -1,8 +1,10 @@
 """Traces of older clients, whose spans come as a file, and files that belong to traces."""
 
 import json
+import re
 
 import pytest
+from django.urls import reverse
 
 from experiments.models import ArtifactFile, Trace
 from tests.experiments.trace_help import V3, TraceClient, new_trace_id, small_trace
@@ -138,3 +140,63 @@ def test_the_files_of_a_trace_go_with_it(alice):
     assert alice.post(f"{V2}/traces/delete-traces", content).json() == {"traces_deleted": 1}
     (left,) = ArtifactFile.objects.values_list("path", flat=True)
     assert traces[1] in left
+
+
+OLD_SPAN = {
+    "name": "outer",
+    "context": {"span_id": "0xa1", "trace_id": "0x1"},
+    "parent_id": None,
+    "start_time": 1_700_000_000_000_000_000,
+    "end_time": 1_700_000_000_040_000_000,
+    "status_code": "OK",
+    "status_message": "",
+    "attributes": {"mlflow.spanInputs": '{"q": "groß"}', "mlflow.spanType": '"CHAIN"'},
+    "events": [{"name": "told", "timestamp": 1, "attributes": {"n": 1}}],
+}
+NEW_SPAN = {
+    "trace_id": "AA==",
+    "span_id": "AQ==",
+    "parent_span_id": None,
+    "name": "outer",
+    "start_time_unix_nano": 1_700_000_000_000_000_000,
+    "end_time_unix_nano": 1_700_000_000_040_000_000,
+    "status": {"code": "STATUS_CODE_OK", "message": None},
+    "attributes": OLD_SPAN["attributes"],
+    "events": [],
+    "links": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        (OLD_SPAN, {**OLD_SPAN, "context": {"span_id": "0xa2"}, "parent_id": "0xa1"}),
+        (NEW_SPAN, {**NEW_SPAN, "span_id": "Ag==", "parent_span_id": "AQ=="}),
+    ],
+)
+def test_the_page_shows_spans_that_a_client_stored_as_a_file(people, alice, as_user, outer, inner):
+    trace = begin(alice).json()["trace_info"]["request_id"]
+    failed = {**inner, "name": "inner", "status_code": "ERROR"}
+    if "status" in failed:
+        failed["status"] = {"code": "STATUS_CODE_ERROR", "message": "too warm"}
+    body = json.dumps({"spans": [failed, outer], "request": "x"}, ensure_ascii=False)
+    put_file(alice, trace, "traces.json", body.encode())
+    page = as_user(people.alice).get(reverse("experiments:trace-detail", args=[trace]))
+    html = page.content.decode()
+    assert re.findall(r'class="span-name"><bdi>([^<]+)</bdi>', html) == ["outer", "inner"]
+    assert "groß" in html
+    assert "CHAIN" in html
+    assert "1 failed" in html
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"spans": 5}', b'{"spans": [5]}', b'{"spans": [{"attributes": [1]}]}',
+     b'{"spans": [{"start_time": "x"}]}', b"[" * 100_000, b"\xff\xfe"],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_does_not_break_the_page(people, alice, as_user, body):
+    trace = begin(alice).json()["trace_info"]["request_id"]
+    put_file(alice, trace, "traces.json", body)
+    answer = as_user(people.alice).get(reverse("experiments:trace-detail", args=[trace]))
+    assert answer.status_code == 200
+    assert "have not arrived" in answer.content.decode()
