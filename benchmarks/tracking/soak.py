@@ -21,6 +21,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from benchmarks.tracking.client import NOW_MS, Connection
 from benchmarks.tracking.servers import new_token
@@ -77,7 +78,7 @@ def history(connection: Connection, run: str) -> Counter:
                 raise AssertionError(f"step {point['step']} has the value {point['value']}")
         if not answer.get("next_page_token"):
             return steps
-        more = f"&page_token={answer['next_page_token']}"
+        more = f"&page_token={quote(answer['next_page_token'], safe='')}"
 
 
 def check(base_url: str, token: str, users: list[User]) -> tuple[int, int]:

@@ -42,6 +42,9 @@ class Tables:
             raise Unreadable(f"no database of a known kind: {scheme}")
         self.dialect = DRIVERS[scheme]
         self._columns: dict[str, set[str]] = {}
+        self._errors: tuple[type[Exception], ...] = (sqlite3.Error, psycopg.Error)
+        if self.dialect == "mysql":
+            self._errors = (_mysql_driver().MySQLError,)
         opener = {"sqlite": _open_sqlite, "postgresql": _open_postgresql, "mysql": _open_mysql}
         self.connection: Any = opener[self.dialect](url)
         if "experiment_id" not in self.columns("experiments"):
@@ -100,7 +103,7 @@ class Tables:
             cursor.execute(text, values)
             while portion := cursor.fetchmany(PORTION):
                 yield from portion
-        except (sqlite3.Error, psycopg.Error) as error:
+        except self._errors as error:
             raise Unreadable(f"the database cannot be read: {error}") from error
         finally:
             cursor.close()
@@ -150,13 +153,17 @@ def _open_postgresql(url: str) -> psycopg.Connection[Row]:
     return connection
 
 
-def _open_mysql(url: str) -> Any:
+def _mysql_driver() -> Any:
     try:
-        driver = importlib.import_module("pymysql")
+        return importlib.import_module("pymysql")
     except ImportError:
         raise Unreadable(
             "reading MySQL needs one more package: pip install PyMySQL, then start again"
         ) from None
+
+
+def _open_mysql(url: str) -> Any:
+    driver = _mysql_driver()
     parts = urlsplit(url)
     cursors = importlib.import_module("pymysql.cursors")
     options = dict(parse_qsl(parts.query))
