@@ -11,7 +11,7 @@ from platform_site.core.errors import NotFound
 from platform_site.core.transactions import write_transaction
 from platform_site.events import knock, retention, topics
 from platform_site.events.models import Event, Topic
-from platform_site.events.publish import publish
+from platform_site.events.publish import publish, publish_many
 from platform_site.events.reader import FRAME_EVENTS, as_objects, heads, read_after
 from tests.events_help import Said, may_follow, say
 
@@ -35,6 +35,33 @@ def test_numbers_are_gap_free_even_after_a_rollback():
     assert say("test:1", 13) == [3]
     values = [event["data"]["value"] for event in as_objects(read_after({"test:1": 0})["test:1"])]
     assert values == [10, 11, 13]
+
+
+def test_many_events_at_once_are_numbered_as_if_one_by_one(monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr("platform_site.events.publish.TOPICS_AT_ONCE", 2)
+    say("test:2", 5)
+    events = [("test:3", 1), ("test:2", 6), ("test:1", 7), ("test:2", 8), ("test:2", 9)]
+    with write_transaction(), django_assert_num_queries(4):
+        publish_many((topic, Said(value=value)) for topic, value in events)
+    assert say("test:2", 10) == [5]
+    found = read_after({"test:1": 0, "test:2": 0, "test:3": 0})
+    values = {
+        topic: [(event["seq"], event["data"]["value"]) for event in as_objects(batch)]
+        for topic, batch in found.items()
+    }
+    assert values == {
+        "test:1": [(1, 7)],
+        "test:2": [(1, 5), (2, 6), (3, 8), (4, 9), (5, 10)],
+        "test:3": [(1, 1)],
+    }
+
+
+def test_many_events_need_a_transaction_and_bearable_sizes():
+    with pytest.raises(RuntimeError, match="transaction"):
+        publish_many([("test:1", Said(value=1))])
+    with pytest.raises(ValueError, match="split it"), write_transaction():
+        publish_many([("test:1", Said(value=1, text="x" * 300_000))])
+    assert Topic.objects.count() == 0
 
 
 def test_publishing_outside_a_transaction_is_refused():
