@@ -19,6 +19,7 @@ from experiments.models import LoggedModel, Run
 from experiments.selectors.artifact_places import place_in_model, place_in_run
 from platform_site.core.clock import epoch_ms
 from platform_site.core.errors import DomainError
+from platform_site.core.names import model_name
 from platform_site.core.transactions import write_transaction
 from registry.models import (
     ModelAlias,
@@ -50,7 +51,10 @@ def bring_registered_models(source: Source, target: Target, report: Report) -> N
 
 
 def _bring(target: Target, record: RegisteredModelRecord, report: Report) -> None:
-    model = RegisteredModel.objects.named(record.name).filter(project=target.project).first()
+    name = model_name(record.name)
+    if name != record.name:
+        raise Unreadable(f"its name would be {name!r} here; give it that name at its source first")
+    model = RegisteredModel.objects.named(name).filter(project=target.project).first()
     if model is not None and model.name != record.name:
         raise Unreadable(f"a model here has the name in another case: {model.name}")
     if target.may_write:
