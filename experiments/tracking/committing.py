@@ -17,8 +17,8 @@ logger = logging.getLogger("assay.tracking")
 
 Step = Callable[[], None]
 DISK_FULL: Final = "53100"
-# Connection lost, operator's intervention, statement or lock timeout.
-TEMPORARY_CLASSES: Final = ("08", "57", "55")
+# Connection lost, deadlock, operator's intervention, statement or lock timeout.
+TEMPORARY_CLASSES: Final = ("08", "40", "57", "55")
 
 
 class Committer:

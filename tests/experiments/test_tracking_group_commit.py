@@ -5,19 +5,21 @@ import os
 import threading
 from dataclasses import replace
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 
 from experiments.models import MetricBlock, MetricTail, Run, RunParam
 from experiments.tasks.tracking import compact_run
-from experiments.tracking import group_commit
+from experiments.tracking import database, group_commit
+from experiments.tracking.committing import told_of
 from experiments.tracking.database import Database
 from experiments.tracking.folding import fold_dirty
 from experiments.tracking.group_commit import GroupCommit
 from experiments.tracking.history import series
 from experiments.tracking.operations import CreateRun, LogBatch, UpdateRun
-from platform_site.core.errors import Invalid, NotFound, Unavailable
+from platform_site.core.errors import Invalid, NotFound, StorageFull, Unavailable
 from platform_site.core.leaving import leave
 from platform_site.core.transactions import write_transaction
 from tests.experiments.tracking_help import caller, experiment_of, new_run, tail_points
@@ -323,3 +325,59 @@ def test_folds_and_compactions_beside_writers_lose_and_double_nothing(writer, al
     assert len(found) == len(expected)
     assert set(found) == expected
     assert sum(MetricBlock.objects.values_list("n_points", flat=True)) == len(expected)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'")
+def test_a_database_that_stays_locked_says_so_to_all_who_wait(writer, alice, run, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.05)
+    other = Database.open()
+    answers = []
+
+    def write(step: int) -> None:
+        try:
+            writer.write(LogBatch(run.uuid, alice, metrics=[("m", step, 0, 1.0)]))
+        except Unavailable as error:
+            answers.append(error)
+
+    with other.transaction():
+        threads = [threading.Thread(target=write, args=(step,)) for step in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    other.close()
+    assert len(answers) == 4
+    assert tail_points(run) == []
+    writer.write(LogBatch(run.uuid, alice, metrics=[("m", 9, 0, 1.0)]))
+    assert len(tail_points(run)) == 1
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'")
+def test_a_full_disk_refuses_and_stores_nothing(writer, alice, run, monkeypatch):
+    full = (*database.OWN_PRAGMAS, "PRAGMA max_page_count=1")
+    monkeypatch.setattr(database, "OWN_PRAGMAS", full)
+    metrics = [(f"m{n}", n, n, 1.0) for n in range(1000)]
+
+    def fill() -> None:
+        for part in range(1000):
+            writer.write(LogBatch(run.uuid, alice, metrics=metrics, tags=[("t", str(part))]))
+
+    with pytest.raises(StorageFull):
+        fill()
+    stored = MetricTail.objects.count()
+    assert len(tail_points(run)) == 1000 * stored
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("40P01", Unavailable),
+        ("08006", Unavailable),
+        ("57014", Unavailable),
+        ("53100", StorageFull),
+        ("23505", None),
+    ],
+)
+def test_what_the_server_reports_is_told_in_our_words(state, told):
+    error = psycopg.errors.lookup(state)("no")
+    assert type(told_of(error)) is (told or type(error))
