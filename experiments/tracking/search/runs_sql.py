@@ -24,6 +24,7 @@ from experiments.tracking.search.fields_runs import RUN_NAME_TAG, STATUS_WORDS
 from experiments.tracking.search.statement import ALWAYS, NEVER, Fragment, SortColumn
 from experiments.tracking.search.vocabulary import Condition, Kind, Sort
 
+MAX_KEY_CHARS: Final = 250
 _TABLES: Final = {
     Kind.METRIC: "experiments_latestmetric",
     Kind.PARAM: "experiments_runparam",
@@ -156,16 +157,18 @@ def is_run_name(kind: Kind, key: str) -> bool:
 
 def key_ids_of(db: Database, asked: Iterable[Condition | Sort]) -> dict[str, int]:
     """Return the numbers of the metrics, params and tags that are named, if they exist."""
-    names = sorted(
-        {
-            one.key
-            for one in asked
-            if one.kind in _TABLES and not is_run_name(one.kind, one.key) and len(one.key) <= 250
-        }
+    return key_numbers(
+        db,
+        {one.key for one in asked if one.kind in _TABLES and not is_run_name(one.kind, one.key)},
     )
-    if not names:
+
+
+def key_numbers(db: Database, names: Iterable[str]) -> dict[str, int]:
+    """Return the numbers of those keys that exist."""
+    possible = sorted({name for name in names if len(name) <= MAX_KEY_CHARS})
+    if not possible:
         return {}
-    wanted = in_list(db.dialect, "name", names)
+    wanted = in_list(db.dialect, "name", possible)
     found = db.rows(f"SELECT name, id FROM experiments_key WHERE {wanted.sql}", wanted.params)
     return dict(found)
 
