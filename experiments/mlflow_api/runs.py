@@ -86,13 +86,15 @@ class SearchRuns(Request):
     page_token: str = ""
 
 
-def create(call: Call, db: Database) -> Write | InThread:
+def create(call: Call, db: Database | None) -> Write | InThread | MayTakeLong:
     """Make a running run."""
     asked = decode(call, CreateRunRequest)
     if len(asked.tags) > MAX_TAGS:
         raise too_many("tags", MAX_TAGS, len(asked.tags))
     number = experiment_number(asked.experiment_id) if asked.experiment_id else FIRST_ID
     if number == FIRST_ID:
+        if db is None:
+            return MayTakeLong()
         found = default_experiment_id(call, db)
         if found is None:
             return InThread(partial(_create_in_new_default, call, asked))
@@ -223,9 +225,13 @@ def _experiment_ids(call: Call, db: Database, texts: list[str]) -> list[int]:
 
 def _routes() -> list[Route]:
     base = "2.0/mlflow/runs"
-    changes: dict[str, Any] = {"update": update, "delete": delete, "restore": restore}
+    changes: dict[str, Any] = {
+        "create": create,
+        "update": update,
+        "delete": delete,
+        "restore": restore,
+    }
     return [
-        Route("POST", f"{base}/create", create, hot=True),
         *(
             Route("POST", f"{base}/{name}", endpoint, hot=True, blind=True)
             for name, endpoint in changes.items()

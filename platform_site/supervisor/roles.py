@@ -20,6 +20,8 @@ SHUTDOWN_S = 2
 """Open event streams get this long; their clients come back by number."""
 WEBSOCKET_MESSAGE_BYTES = 64 * 1024
 PING_S = 20.0
+KEEP_ALIVE_S = 75
+"""Programs that log now and then keep their connection; a short wait would often cut it under them."""
 
 
 def prepare(sign_in_path_of: str, base_url: str) -> None:
@@ -108,6 +110,7 @@ def _run_uvicorn(listener: socket.socket) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -18,7 +18,7 @@ from experiments.tracking.database import Database
 from experiments.tracking.freshness import ensure_folded, fold_now
 from experiments.tracking.group_commit import writer
 from experiments.tracking.operations import Operation
-from platform_site.core.errors import DomainError
+from platform_site.core.errors import DomainError, Unavailable
 
 
 def nothing(result: Any) -> Answer:
@@ -129,12 +129,27 @@ class HotRunner:
 
     def _call(self, route: Route, call: Call) -> Any:
         try:
-            return route.endpoint(call, self._own.get())
+            return self._attempt(route, call)
+        except _LostConnection:
+            # The database was restarted, say. Reading twice does no harm.
+            return self._attempt(route, call)
+
+    def _attempt(self, route: Route, call: Call) -> Any:
+        db = self._own.get()
+        try:
+            return route.endpoint(call, db)
         except DomainError:
             raise
         except Exception as error:
+            was_lost = not db.is_usable
             self._own.forget()
             told = told_of(error)
+            if was_lost:
+                raise _LostConnection("The database does not answer at present.") from error
             if told is error:
                 raise
             raise told from error
+
+
+class _LostConnection(Unavailable):
+    """The connection broke while it was used."""
