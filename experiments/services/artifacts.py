@@ -1,4 +1,4 @@
-"""Changing the artifact tree: a file comes, is replaced, copied or deleted."""
+"""Changing the artifact tree: a file comes, is replaced or deleted."""
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from assets.services.blobs import discard_unused, record_present
 from assets.storage import StoredBytes
-from experiments.artifact_paths import MAX_PATH_CHARS, folders_of, joined, name_of
+from experiments.artifact_paths import folders_of, name_of
 from experiments.models import ArtifactFile
 from experiments.selectors.artifact_places import Place
 from experiments.selectors.artifacts import below, files_below, room_bytes
@@ -18,7 +18,6 @@ from platform_site.core.clock import now
 from platform_site.core.errors import Invalid, StorageFull
 from platform_site.core.transactions import write_transaction
 
-COPIED_AT_ONCE = 500
 _turn = threading.Lock()
 UNIQUE_FIELDS = ["project", "path"]
 REPLACED_FIELDS = [
@@ -128,47 +127,6 @@ def delete_path(*, place: Place) -> int:
         ).delete()
         inside, _ = files_below(place.project_id, place.path).delete()
     return deleted + inside
-
-
-def copy_folder(*, source: Place, target: Place, by_id: int) -> int:
-    """Copy a folder's files (their names; bytes are shared) inside the caller's transaction.
-
-    Returns how many files the copy has. Files that the target has already are replaced.
-
-    Raises:
-        Conflict: when a model version needs the target as it is.
-        Invalid: when a path would become too long, or a file is where a folder should be.
-        StorageFull: above the project's quota.
-    """
-    lock_tree(target.project_id, target.path)
-    refuse_place(Place(target.project_id, joined(target.path, "copied")))
-    moment = now()
-    files = list(files_below(source.project_id, source.path).order_by("path"))
-    _refuse_above_quota(target, sum(file.size_bytes for file in files), 0)
-    copies = [
-        ArtifactFile(
-            project_id=target.project_id,
-            path=target.path + file.path[len(source.path) :],
-            experiment_id=target.experiment_id,
-            run_id=target.run_id,
-            logged_model_id=target.logged_model_id,
-            blob_id=file.blob_id,
-            size_bytes=file.size_bytes,
-            created_by_id=by_id,
-            updated_at=moment,
-        )
-        for file in files
-    ]
-    if any(len(copy.path) > MAX_PATH_CHARS for copy in copies):
-        raise Invalid("Invalid path: a copied file's path would be too long.")
-    ArtifactFile.objects.bulk_create(
-        copies,
-        batch_size=COPIED_AT_ONCE,
-        update_conflicts=True,
-        unique_fields=UNIQUE_FIELDS,
-        update_fields=REPLACED_FIELDS,
-    )
-    return len(copies)
 
 
 def _refuse_above_quota(place: Place, added_bytes: int, freed_bytes: int) -> None:

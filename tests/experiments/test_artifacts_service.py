@@ -1,4 +1,4 @@
-"""The artifact tree: put, replace, list, delete, freeze, copy, quota."""
+"""The artifact tree: put, replace, list, delete, freeze, quota."""
 
 import threading
 
@@ -11,7 +11,7 @@ from assets.storage import open_blob, write_blob
 from experiments.models import ArtifactFile
 from experiments.selectors.artifact_places import Place, place_in_model, place_in_run
 from experiments.selectors.artifacts import Entry, get_file, list_folder, used_bytes
-from experiments.services.artifacts import copy_folder, delete_path, put_file
+from experiments.services.artifacts import delete_path, put_file
 from experiments.services.frozen_folders import freeze_folder, unfreeze
 from platform_site.core.errors import Conflict, Forbidden, Invalid, NotFound, StorageFull
 from platform_site.core.transactions import write_transaction
@@ -242,23 +242,6 @@ def test_a_folder_that_two_hold_is_free_when_both_let_go(people, run, frozen):
     with write_transaction():
         assert unfreeze("v:4") == 1
     put(people.alice, f"{frozen}/MLmodel", b"new")
-
-
-def test_a_copy_shares_the_bytes_and_is_a_tree_of_its_own(people, run, frozen):
-    put(people.alice, f"{folder_of(run)}/models/deep/a.txt", b"deep")
-    other = make_run(people.project)
-    for _ in range(2):
-        with write_transaction():
-            copied = copy_folder(
-                source=place_in_run(run, ""), target=place_in_run(other, "copy"),
-                by_id=people.alice.pk,
-            )  # fmt: skip
-        assert copied == 2
-    assert names(place_in_run(other, "copy")) == ["model", "models"]
-    assert get_file(place_in_run(other, "copy/model/MLmodel")).run == other
-    assert Blob.objects.count() == 2
-    put(people.alice, f"{folder_of(other)}/copy/model/MLmodel", b"changed")
-    assert content_of(get_file(place_in_run(run, "model/MLmodel"))) == b"held"
 
 
 # Quota.
