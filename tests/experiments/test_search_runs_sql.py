@@ -1,5 +1,8 @@
 """Searches of runs and experiments against the database."""
 
+import pytest
+from django.db import connection
+
 from experiments.tracking.database import Database
 from experiments.tracking.search.experiments import search_experiments
 from experiments.tracking.search.runs import search_runs
@@ -53,3 +56,43 @@ def test_experiments_are_found_by_name_tag_and_time(people):
     assert found(f"experiment_id = '{beta.pk}'") == ["beta"]
     assert found("creation_time > 0", order_by=["name"]) == ["alpha", "beta"]
     assert found("creation_time < 0") == []
+
+
+class Explaining:
+    """A connection that keeps the plan of each search."""
+
+    def __init__(self, db):
+        self.dialect = db.dialect
+        self.rows = db.rows
+        self.rows_in = db.rows_in
+        self._db = db
+        self.plans = []
+
+    def rows_planned(self, sql, params):
+        explain = "EXPLAIN QUERY PLAN " if self.dialect == "sqlite" else "EXPLAIN "
+        plan = self._db.rows(explain + sql, params)
+        self.plans.append("\n".join(row[-1] for row in plan))
+        return self._db.rows(sql, params)
+
+
+@pytest.mark.parametrize("is_of_experiment", [True, False])
+def test_newest_runs_are_read_from_an_index_in_their_order(people, is_of_experiment):
+    experiment = experiment_of(people.project)
+    for number in range(30):
+        run_of(experiment, people.alice, start_ms=number)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:  # small tables are not worth an index otherwise
+            cursor.execute("ANALYZE experiments_run; SET LOCAL enable_seqscan = off;")
+            cursor.execute("SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off;")
+    db = Explaining(Database.of_django())
+    scope = [experiment.pk] if is_of_experiment else None
+    _, token = search_runs(db, [people.project.pk], scope, max_results=10)
+    search_runs(db, [people.project.pk], scope, max_results=10, page_token=token)
+    first, second = db.plans
+    index = "run_of_experiment" if is_of_experiment else "run_of_project"
+    for plan in (first, second):
+        assert index in plan
+        assert "TEMP B-TREE" not in plan
+        assert "Sort" not in plan
+    # The next page begins to read at its place.
+    assert "<expr><?" in second or "<= '" in second
