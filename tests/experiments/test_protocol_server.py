@@ -6,6 +6,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 
 from experiments.mlflow_api.kit.asgi import ProtocolFront
@@ -363,3 +364,19 @@ def test_the_product_serves_it(world):
         assert line.request("GET", "/version").body == b"3.17.2"
         assert line.request("GET", API + "experiments/search").status == 401
         line.close()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connections to lose")
+def test_connections_that_were_cut_are_opened_again(world):
+    run = make_run(world)
+    point = {"run_id": run, "key": "m", "value": 1, "timestamp": MS}
+    for step in range(3):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert call(world, "GET", f"runs/get?run_id={run}").status == 200
+        assert call(world, "POST", "runs/log-metric", {**point, "step": step}).status == 200
+    found = call(world, "GET", f"metrics/get-history?run_id={run}&metric_key=m").json()
+    assert len(found["metrics"]) == 3
