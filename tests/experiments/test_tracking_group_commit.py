@@ -356,11 +356,12 @@ def test_a_database_that_stays_locked_says_so_to_all_who_wait(writer, alice, run
 def test_a_full_disk_refuses_and_stores_nothing(writer, alice, run, monkeypatch):
     full = (*database.OWN_PRAGMAS, "PRAGMA max_page_count=1")
     monkeypatch.setattr(database, "OWN_PRAGMAS", full)
-    metrics = [(f"m{n}", n, n, 1.0) for n in range(1000)]
 
     def fill() -> None:
-        for part in range(1000):
-            writer.write(LogBatch(run.uuid, alice, metrics=metrics, tags=[("t", str(part))]))
+        # Pages that earlier tests have freed are used up first.
+        for part in range(2000):
+            metrics = [(f"m{n}", part, n, 1.0) for n in range(1000)]
+            writer.write(LogBatch(run.uuid, alice, metrics=metrics))
 
     with pytest.raises(StorageFull):
         fill()
