@@ -12,7 +12,7 @@ ATTRIBUTES: Final = {
     "status": True,
     "experiment": False,
     "data": False,
-    "score": False,
+    "score": True,
     "user_id": True,
     "start_time": True,
     "duration": False,

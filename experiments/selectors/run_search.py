@@ -11,6 +11,7 @@ from experiments.tracking.search.runs import search_runs
 from experiments.tracking.search.statement import View
 
 VIEWS: Final[dict[str, View]] = {"active": "ACTIVE_ONLY", "deleted": "DELETED_ONLY", "all": "ALL"}
+OWN_KEYS: Final = ("mlflow.", "system/")
 
 
 @dataclass(frozen=True)
@@ -73,4 +74,5 @@ def used_keys(scope: RunScope, words: str, *, limit: int) -> list[tuple[Column, 
         for use in uses
         if folded in use.name.casefold()
     ]
-    return sorted(found, key=lambda one: -one[1])[:limit]
+    # What clients note by themselves is rarely looked for.
+    return sorted(found, key=lambda one: (one[0].key.startswith(OWN_KEYS), -one[1]))[:limit]

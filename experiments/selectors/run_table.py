@@ -96,7 +96,10 @@ def _order(query: TableQuery) -> tuple[str, ...]:
     """Runs of one group stand together."""
     if query.group is None:
         return query.order_by
-    return (f"{query.group.grammar_name()} ASC", *query.order_by)
+    name = query.group.grammar_name()
+    if query.order_by and query.order_by[0].rpartition(" ")[0] == name:
+        return query.order_by
+    return (f"{name} ASC", *query.order_by)
 
 
 def shown_runs(ids: Iterable[int]) -> dict[int, Run]:

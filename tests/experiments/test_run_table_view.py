@@ -81,6 +81,16 @@ def test_any_column_orders_the_runs_and_those_without_it_come_last(people, as_us
     assert 'aria-sort="descending"' in answer.content.decode()
 
 
+def test_the_best_scores_of_trainings_come_first_on_request(people, as_user, three):
+    for run, score in zip(three[:2], (0.5, 0.75), strict=True):
+        Run.objects.filter(pk=run.pk).update(headline_value=score, headline_metric="accuracy")
+    client = as_user(people.bob)
+    assert names(client.get("/runs/?sort=-attributes.score")) == ["birch", "amber", "cedar"]
+    assert names(client.get("/runs/?sort=attributes.score")) == ["amber", "birch", "cedar"]
+    refused = client.get("/runs/", {"q": "attributes.score > 0.5"})
+    assert refused.status_code == 400
+
+
 def test_chosen_columns_are_shown_in_their_order(people, as_user, three):
     answer = as_user(people.bob).get("/runs/", {"cols": "params.lr,attributes.status,nonsense"})
     assert [one.column.id for one in answer.context["headers"]] == [
@@ -103,6 +113,8 @@ def test_runs_are_grouped_by_a_param_and_by_their_parent(people, as_user, three)
     by_model = client.get("/runs/", {"group": "params.model"})
     headings = [one.heading for one in by_model.context["lines"] if one.heading]
     assert headings == ["model = cnn", "model = mlp"]
+    falling = client.get("/runs/", {"group": "params.model", "sort": "-params.model"})
+    assert [one.heading for one in falling.context["lines"] if one.heading][0] == "model = mlp"
     logged(people, "leaf", tags={"mlflow.parentRunId": three[0].uuid})
     by_parent = client.get("/runs/", {"group": "tags.mlflow.parentRunId"})
     first = by_parent.context["lines"][0]

@@ -25,6 +25,7 @@ STATUS_WORDS: Final = {
 """The protocol's word for each state of a run."""
 
 RUN_NAME_TAG: Final = "mlflow.runName"
+SCORE: Final = "score"
 
 RUNS: Final = Vocabulary(
     prefixes={
@@ -52,8 +53,18 @@ RUNS: Final = Vocabulary(
         "Run name": "run_name",
         "Run Name": "run_name",
     },
+    # The score is what the evaluation of a training of ours found; clients' runs have none.
     ordered=frozenset(
-        {"run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time"}
+        {
+            "run_id",
+            "run_name",
+            "status",
+            "user_id",
+            "artifact_uri",
+            "start_time",
+            "end_time",
+            SCORE,
+        }
     ),
     ordered_kinds=frozenset({Kind.METRIC, Kind.PARAM, Kind.TAG}),
 )

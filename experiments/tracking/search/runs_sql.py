@@ -20,7 +20,7 @@ from experiments.tracking.search.comparisons import (
     number_condition,
     text_condition,
 )
-from experiments.tracking.search.fields_runs import RUN_NAME_TAG, STATUS_WORDS
+from experiments.tracking.search.fields_runs import RUN_NAME_TAG, SCORE, STATUS_WORDS
 from experiments.tracking.search.statement import ALWAYS, NEVER, Fragment, SortColumn
 from experiments.tracking.search.vocabulary import Condition, Kind, Sort
 
@@ -69,6 +69,8 @@ class RunsSql:
         """Return the join that the order needs, if any, and its sort columns."""
         if asked.kind is Kind.ATTRIBUTE or is_run_name(asked.kind, asked.key):
             key = "run_name" if asked.kind is Kind.TAG else asked.key
+            if key == SCORE:
+                return None, _score_sort(ascending=asked.ascending)
             return None, [self._attribute_sort(key, ascending=asked.ascending)]
         key_id = self.key_ids.get(asked.key)
         if key_id is None:
@@ -188,3 +190,11 @@ def _word_fits(word: str, operator: str, wanted: str) -> bool:
     if operator == "!=":
         return word != wanted
     return matches(wanted, word, ignore_case=operator == "ILIKE")
+
+
+def _score_sort(*, ascending: bool) -> list[SortColumn]:
+    """Return the order by a training's score; runs without one come last either way."""
+    return [
+        SortColumn("CASE WHEN r.headline_value IS NULL THEN 1 ELSE 0 END"),
+        SortColumn("COALESCE(r.headline_value, 0.0)", ascending=ascending),
+    ]
