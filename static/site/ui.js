@@ -317,15 +317,8 @@ function wireLive() {
   live.addEventListener("state", ({ detail }) => { if (detail.state === "idle") sign.hidden = true; });
 }
 
-/** Programs that log print addresses such as /#/experiments/7/runs/<id>: go where they mean. */
-function followForeignAddress() {
-  const found = location.pathname === "/" && /^#\/experiments\/(\d+)(?:\/runs\/([0-9a-f]{32}))?/.exec(location.hash);
-  if (found) location.replace(found[2] ? `/runs/${found[2]}/` : `/experiments/${found[1]}/`);
-}
-
 // Once per page, even when the module is loaded under a hashed and a plain address.
 function wire() {
-  followForeignAddress();
   document.addEventListener("click", onClick);
   document.addEventListener("keydown", onKey);
   document.addEventListener("submit", confirmSubmit, true);
