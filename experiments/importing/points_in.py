@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from django.db.models import F
-
 from experiments.importing.records import Point, RunRecord, Source
 from experiments.importing.tallies import Tally
 from experiments.importing.texts import portions
-from experiments.models import MetricTail, Run
+from experiments.models import Run
 from experiments.selectors.stored_points import points_by_key
-from experiments.tracking.codec import digest_of, keyed_columns, pack_tail
-from experiments.tracking.database import Database
-from experiments.tracking.folding import fold
-from experiments.tracking.keys import key_ids
+from experiments.tracking.verbatim import store_points
 from platform_site.core.transactions import write_transaction
 
 POINTS_AT_ONCE: Final = 5000
@@ -70,20 +65,8 @@ def bring_missing(source: Source, record: RunRecord, run: Run) -> int:
 
 
 def _append(run: Run, points: list[Point]) -> None:
-    """Add points as they are: a client could not write to a deleted run, an import must."""
     with write_transaction():
-        ids = key_ids(key for key, *_ in points)
-        data = pack_tail(
-            keyed_columns((ids[key], step, at, value) for key, step, at, value in points)
-        )
-        MetricTail.objects.bulk_create(
-            [MetricTail(run=run, digest=digest_of(data), n_points=len(points), data=data)],
-            ignore_conflicts=True,
-        )
-        Run.objects.filter(pk=run.pk).update(
-            version=F("version") + 1, dirty=F("dirty").bitor(Run.Dirty.METRICS)
-        )
-        fold(Database.of_django(), [run.pk], tell=False)
+        store_points(run.pk, points)
 
 
 def _identity(point: Point) -> tuple[str, int, int, str]:

@@ -42,7 +42,9 @@ def log(**body: Any) -> Step:
     return post("runs/log-batch", {"run_id": "{run}", **body})
 
 
-def metric(key: Any = "m", value: Any = 1.0, timestamp: Any = 1, step: Any = 0, **more: Any) -> dict:
+def metric(
+    key: Any = "m", value: Any = 1.0, timestamp: Any = 1, step: Any = 0, **more: Any
+) -> dict:
     return {"key": key, "value": value, "timestamp": timestamp, "step": step, **more}
 
 
