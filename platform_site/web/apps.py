@@ -16,7 +16,7 @@ class WebConfig(AppConfig):
         periodic.register("trim events", 300.0, "platform_site.events.retention.trim_events")
         periodic.register("clear jobs", 900.0, "platform_site.jobs.housekeeping.clear_work_dirs")
         periodic.register("sweep files", 1800.0, "assets.services.sweep.sweep_orphans")
-        periodic.register("sweep bytes", 1800.0, "assets.services.sweep.sweep_unused")
+        periodic.register("sweep bytes", 60.0, "assets.services.sweep.sweep_unused")
         periodic.register(
             "clear uploads", 1800.0, "experiments.services.artifact_uploads.clear_abandoned"
         )

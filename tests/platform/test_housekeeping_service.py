@@ -69,6 +69,18 @@ def test_old_bytes_whose_row_nothing_refers_to_go_and_everything_else_stays():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_clearing_unused_bytes_stops_in_time_and_goes_on_the_next_time():
+    for number in range(3):
+        stored = write_blob([b"%d" % number])
+        record(stored)
+        age(blob_path(stored.sha256), 2)
+    counts = [sweep_unused(budget_s=0) for _ in range(20)]
+    assert sum(counts) == 3
+    assert max(counts) == 1
+    assert not Blob.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_old_unused_bytes_that_are_stored_again_at_this_moment_stay():
     stored = write_blob([b"again"])
     record(stored)
