@@ -68,6 +68,7 @@ def test_a_filter_that_cannot_be_read_is_explained_beside_its_field(people, as_u
     text = answer.content.decode()
     assert "Clause 2" in text
     assert 'aria-describedby="filter-error"' in text
+    assert "hx-get" not in text.split('id="runs-part"')[1]  # nothing to refresh
 
 
 def test_any_column_orders_the_runs_and_those_without_it_come_last(people, as_user, three):
