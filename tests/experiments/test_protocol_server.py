@@ -223,6 +223,10 @@ def test_other_host_names_are_not_answered(world):
 def test_pages_of_other_sites_change_nothing(world):
     evil = call(world, "POST", "experiments/create", {"name": "x"}, Origin="https://evil.example")
     assert (evil.status, evil.json()["error_code"]) == (403, "PERMISSION_DENIED")
+    with override_settings(CSRF_TRUSTED_ORIGINS=["https://trusted.example"]):
+        trusted = {"Origin": "https://trusted.example"}
+        assert call(world, "POST", "experiments/create", {"name": "y"}, **trusted).status == 200
+    assert call(world, "POST", "experiments/create", {"name": "x"}, Origin="null").status == 403
     own = f"http://127.0.0.1:{world.port}"
     assert call(world, "POST", "experiments/create", {"name": "x"}, Origin=own).status == 200
 
