@@ -1,6 +1,6 @@
 """The newest point of each metric among many: by (step, time, value), a NaN counting as 0."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from math import isnan
 
 from experiments.tracking.codec import KeyedColumns
@@ -9,13 +9,18 @@ Newest = tuple[int, int, float, bool]
 """Step, time in ms, value (0 for a NaN), whether it is a NaN; the greatest is the newest."""
 
 
-def newest_of(tails: Iterable[KeyedColumns]) -> dict[int, Newest]:
+def newest_of(tails: Sequence[KeyedColumns]) -> dict[int, Newest]:
     """Return the newest point of each key."""
     newest: dict[int, tuple[int, int, float]] = {}
     held_of = newest.get
-    for tail in tails:
+    # Backwards: what came last is the newest as a rule, so that hardly any point is noted twice.
+    for tail in reversed(tails):
         for key_id, step, at_ms, value in zip(
-            tail.key_ids, tail.steps, tail.times_ms, tail.values, strict=True
+            tail.key_ids[::-1],
+            tail.steps[::-1],
+            tail.times_ms[::-1],
+            tail.values[::-1],
+            strict=True,
         ):
             held = held_of(key_id)
             if (
