@@ -48,8 +48,22 @@ class Connection:
         kind = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
         return start + kind + body
 
-    def exchange(self, raw: bytes) -> tuple[int, bytes]:
-        """Send a request; return status and body."""
+    def exchange(self, raw: bytes, *, again: bool = False) -> tuple[int, bytes]:
+        """Send a request; return status and body.
+
+        With `again` a request whose connection turns out to be closed is sent once more, as every
+        client of a server with kept connections must.
+        """
+        try:
+            return self._exchange(raw)
+        except OSError:
+            if not again:
+                raise
+            self.close()
+            self.open()
+            return self._exchange(raw)
+
+    def _exchange(self, raw: bytes) -> tuple[int, bytes]:
         self.socket.sendall(raw)
         while (end := self.rest.find(b"\r\n\r\n")) < 0:
             self._more()
@@ -65,7 +79,7 @@ class Connection:
     def json(self, method: str, path: str, payload: object = None) -> dict:
         """Return the answer as JSON."""
         body = None if payload is None else json.dumps(payload).encode()
-        status, answer = self.exchange(self.raw((method, path, body)))
+        status, answer = self.exchange(self.raw((method, path, body)), again=True)
         if status != 200:
             raise RuntimeError(f"{method} {path}: {status} {answer[:300]!r}")
         return json.loads(answer)
@@ -237,7 +251,7 @@ def drive(stage: Stage, rounds: int, make: Callable[[int], Request]) -> Measured
         for raw in raws:
             began = time.perf_counter()
             try:
-                status, answer = connection.exchange(raw)
+                status, answer = connection.exchange(raw, again=True)
                 if status != 200:
                     errors.append(f"{status} {answer[:160]!r}")
             except OSError as error:

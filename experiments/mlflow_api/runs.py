@@ -20,6 +20,7 @@ from experiments.mlflow_api.fields import (
 )
 from experiments.mlflow_api.kit.answers import Answer, ok
 from experiments.mlflow_api.kit.call import Call
+from experiments.mlflow_api.kit.errors import missing_value
 from experiments.mlflow_api.kit.hot import FoldFirst, InThread, MayTakeLong, Write
 from experiments.mlflow_api.kit.requests import Int64, Request, decode
 from experiments.mlflow_api.kit.routes import Route
@@ -62,6 +63,13 @@ class RunId(Request):
     """One run."""
 
     run_id: str
+    run_uuid: str = ""
+
+
+class GetRun(Request):
+    """One run; old clients name it `run_uuid` alone."""
+
+    run_id: str = ""
     run_uuid: str = ""
 
 
@@ -127,7 +135,11 @@ def _created(made: CreatedRun) -> Answer:
 
 def get(call: Call, db: Database) -> Answer:
     """Answer with a run, deleted ones too."""
-    row = visible_run(call, db, decode(call, RunId).run_id)
+    asked = decode(call, GetRun)
+    run_id = asked.run_id or asked.run_uuid
+    if not run_id:
+        raise missing_value("run_id")
+    row = visible_run(call, db, run_id)
     return Answer(body=b'{"run":' + run_json(db, row) + b"}")
 
 
