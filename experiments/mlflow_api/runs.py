@@ -33,7 +33,7 @@ from experiments.services.experiments import ensure_default_experiment
 from experiments.tracking.database import Database
 from experiments.tracking.operations import CreatedRun, CreateRun, SetRunLifecycle, UpdateRun
 from experiments.tracking.rows import RUN_COLUMNS, RUN_TABLES, RunRow
-from experiments.tracking.search.runs import MAX_RESULTS, search_folded_runs
+from experiments.tracking.search.runs import MAX_RESULTS, search_run_ids
 from platform_site.accounts.models import Project
 from platform_site.core.clock import now_ms
 from platform_site.core.errors import NotFound
@@ -200,7 +200,7 @@ def search(call: Call, db: Database) -> Answer | FoldFirst | MayTakeLong:
         stale = [run_id for run_id, bits in dirty if bits & METRICS]
         if stale:
             return FoldFirst(stale)
-    rows, token = search_folded_runs(
+    run_ids, token = search_run_ids(
         db,
         call.caller.visible_projects(),
         experiment_ids,
@@ -210,7 +210,7 @@ def search(call: Call, db: Database) -> Answer | FoldFirst | MayTakeLong:
         max_results,
         asked.page_token or None,
     )
-    return Answer(body=page_json(b"runs", run_jsons(db, rows), token))
+    return Answer(body=page_json(b"runs", run_jsons(db, run_ids), token))
 
 
 def _is_large(db: Database, experiment_ids: list[int]) -> bool:

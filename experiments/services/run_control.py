@@ -30,7 +30,8 @@ def edit_run(*, run: Run, name: str | None = None, priority: int | None = None) 
             control.set_priority(job_id=_job_of(run), priority=priority)
         if name is not None:
             run.name = clean_run_name(name)
-            run.save(update_fields=["name"])
+            run.version += 1
+            run.save(update_fields=["name", "version"])
     return run
 
 

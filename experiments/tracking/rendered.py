@@ -14,6 +14,7 @@ from experiments.tracking.codec import KeyedColumns, unpack_tail
 from experiments.tracking.database import Database
 from experiments.tracking.inputs import inputs_and_outputs
 from experiments.tracking.newest import Newest, newest_of
+from experiments.tracking.rows import RunHead
 
 METRICS: Final = int(Run.Dirty.METRICS)
 NAME_TAG: Final = "mlflow.runName"
@@ -96,6 +97,17 @@ class _Cache:
             self._held.move_to_end(uuid)
             return held[1]
 
+    def get_many(self, heads: Iterable[RunHead]) -> dict[int, bytes]:
+        """Return what is held of these runs, by their numbers."""
+        found: dict[int, bytes] = {}
+        with self._lock:
+            for run_id, uuid, version in heads:
+                held = self._held.get(uuid)
+                if held is not None and held[0] >= version:
+                    self._held.move_to_end(uuid)
+                    found[run_id] = held[1]
+        return found
+
     def put(self, uuid: str, version: int, data: bytes) -> None:
         with self._lock:
             held = self._held.pop(uuid, None)
@@ -109,6 +121,11 @@ class _Cache:
 
 
 _cache: Final = _Cache(MAX_BYTES)
+
+
+def held_data_json(heads: Iterable[RunHead]) -> dict[int, bytes]:
+    """Return what `run_data_json` would, as far as it is in memory."""
+    return _cache.get_many(heads)
 
 
 def run_data_json(db: Database, rows: Sequence[VersionedRun]) -> dict[int, bytes]:

@@ -32,6 +32,14 @@ class RunRow(NamedTuple):
         return self.asked_location or f"mlflow-artifacts:/{self.experiment_id}"
 
 
+class RunHead(NamedTuple):
+    """Which run, and how often it changed: what decides whether its rendered form is still true."""
+
+    id: int
+    uuid: str
+    version: int
+
+
 RUN_COLUMNS: Final = (
     "r.id, r.uuid, r.name, r.experiment_id, r.project_id, r.user_name, r.status, r.start_ms, "
     "r.end_ms, r.lifecycle, r.version, e.asked_location, r.kind, r.dirty"

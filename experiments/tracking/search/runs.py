@@ -104,6 +104,28 @@ def search_folded_runs(
     Raises:
         Invalid: naming the clause, key, token or number that does not fit.
     """
+    found, token = search_run_ids(
+        db, project_ids, experiment_ids, filter_text, order_by, view, max_results, page_token
+    )
+    rows = {row[0]: RunRow._make(row) for row in db.rows_in(FIND_ROWS, found)}
+    return [rows[run_id] for run_id in found if run_id in rows], token
+
+
+def search_run_ids(
+    db: Database,
+    project_ids: Iterable[int],
+    experiment_ids: Iterable[int] | None,
+    filter_text: str | None = None,
+    order_by: Sequence[str] = (),
+    view: View = "ACTIVE_ONLY",
+    max_results: int = 1000,
+    page_token: str | None = None,
+) -> tuple[list[int], str | None]:
+    """Return the numbers of a page's runs; nothing is folded, nothing waits.
+
+    Raises:
+        Invalid: naming the clause, key, token or number that does not fit.
+    """
     check_max_results(max_results, most=MAX_RESULTS)
     conditions = conditions_of(filter_text, RUNS)
     sorts = sorts_of(order_by, RUNS)
@@ -122,8 +144,7 @@ def search_folded_runs(
         statement.order += columns
     statement.order += sql.tie_break(sorts)
     found, token = read_page(db, statement, request)
-    rows = {row[0]: RunRow._make(row) for row in db.rows_in(FIND_ROWS, [row[0] for row in found])}
-    return [rows[run_id] for (run_id,) in found if run_id in rows], token
+    return [run_id for (run_id,) in found], token
 
 
 def _scope(db: Database, project_ids: list[int], experiment_ids: list[int] | None) -> Fragment:

@@ -121,13 +121,23 @@ def sorts_of(texts: Sequence[str], vocabulary: Vocabulary) -> Sequence[Sort]:
     Raises:
         Invalid: naming the key that the search does not take or that comes twice.
     """
+    if not texts:
+        return ()
+    read = _known_sorts if sum(map(len, texts)) <= REMEMBERED_CHARS else _sorts
+    return read(tuple(texts), vocabulary)
+
+
+def _sorts(texts: tuple[str, ...], vocabulary: Vocabulary) -> tuple[Sort, ...]:
     orders = parse_orders(texts)
-    sorts = [sort_of(order, vocabulary) for order in orders]
+    sorts = tuple(sort_of(order, vocabulary) for order in orders)
     names = [(sort.kind, sort.key) for sort in sorts]
     for order, name in zip(orders, names, strict=True):
         if names.count(name) > 1:
             raise Invalid(f"{order.place}: this key comes twice.", field="order_by")
     return sorts
+
+
+_known_sorts = lru_cache(maxsize=512)(_sorts)
 
 
 def _condition(clause: Clause, vocabulary: Vocabulary) -> Condition:
