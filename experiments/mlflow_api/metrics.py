@@ -1,6 +1,6 @@
 """The points of metrics: a page of one series, or one metric of many runs, whole or thinned."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from math import isnan
 from typing import Final
@@ -14,7 +14,7 @@ from experiments.mlflow_api.kit.errors import ProtocolError, invalid_value, miss
 from experiments.mlflow_api.kit.requests import Int64, Request, decode
 from experiments.mlflow_api.kit.routes import Route
 from experiments.mlflow_api.runs import visible_run
-from experiments.mlflow_api.shapes import encode
+from experiments.mlflow_api.shapes import encode, page_json
 from experiments.tracking.database import Database
 from experiments.tracking.history import page_of_history
 from experiments.tracking.series import Member
@@ -23,6 +23,7 @@ from platform_site.core.errors import NotFound
 MAX_RUNS: Final = 100
 MAX_BULK_POINTS: Final = 25_000
 MAX_SAMPLES: Final = 2500
+PIECE_POINTS: Final = 2000
 
 
 class PointOut(msgspec.Struct, gc=False):
@@ -81,12 +82,13 @@ def get_history(call: Call, db: Database) -> Answer:
     members, token = page_of_history(
         db, run_id, asked.metric_key, asked.page_token or None, asked.max_results
     )
-    parts = []
-    if members:
-        parts.append(b'"metrics":' + encode(_points(asked.metric_key, members)))
-    if token is not None:
-        parts.append(b'"next_page_token":' + encode(token))
-    return Answer(body=b"{" + b",".join(parts) + b"}")
+    return Answer(body=page_json(b"metrics", _pieces(asked.metric_key, members), token))
+
+
+def _pieces(key: str, members: Sequence[Member]) -> Iterator[bytes]:
+    """Yield the points as JSON without the brackets; a piece at a time, so that memory stays flat."""
+    for first in range(0, len(members), PIECE_POINTS):
+        yield encode(_points(key, members[first : first + PIECE_POINTS]))[1:-1]
 
 
 def get_bulk(call: Call, db: Database) -> Answer:

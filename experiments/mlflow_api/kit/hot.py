@@ -11,7 +11,7 @@ from django.db import connection
 
 from experiments.mlflow_api.kit.answers import Answer, FileAnswer, ok
 from experiments.mlflow_api.kit.call import Call
-from experiments.mlflow_api.kit.pools import READER_THREADS, OwnDatabase, Pool
+from experiments.mlflow_api.kit.pools import LOCAL_READER_THREADS, READER_THREADS, OwnDatabase, Pool
 from experiments.mlflow_api.kit.routes import Route
 from experiments.tracking.committing import told_of
 from experiments.tracking.database import Database
@@ -92,9 +92,10 @@ class HotRunner:
 
     def __init__(self, orm: Pool) -> None:
         self._orm = orm
-        self._readers: Final = Pool("protocol-reader", READER_THREADS)
         self._own = OwnDatabase()
         self._is_local = connection.vendor == "sqlite"
+        n_readers = LOCAL_READER_THREADS if self._is_local else READER_THREADS
+        self._readers: Final = Pool("protocol-reader", n_readers)
 
     async def run(self, route: Route, call: Call) -> Answer | FileAnswer:
         """Return the endpoint's answer.

@@ -13,6 +13,8 @@ from experiments.tracking.database import Database
 from platform_site.core.errors import Unavailable
 
 ORM_THREADS: Final = 8
+# Long reads of SQLite are work of this process: more of them at once only take more memory.
+LOCAL_READER_THREADS: Final = 2
 READER_THREADS: Final = 4
 MAX_WAITING: Final = 512
 
