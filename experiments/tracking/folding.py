@@ -31,7 +31,7 @@ from platform_site.events.publish import LiveEvent, publish_many
 from platform_site.jobs import states
 
 METRICS: Final = int(Run.Dirty.METRICS)
-LABELLED: Final = int(Run.Dirty.LABELS | Run.Dirty.CREATED)
+LABELS: Final = int(Run.Dirty.LABELS)
 # More points of one run than this are not sent: the page reads the series anew.
 MAX_TOLD_POINTS: Final = 2_000
 MAX_NAMED_RUNS: Final = 200
@@ -146,7 +146,8 @@ def _events(db: Database, folds: Sequence[_Fold]) -> list[tuple[str, LiveEvent]]
         topic = run_topic(one.row.uuid)
         by_project.setdefault(one.row.project_id, []).append(one.row.uuid)
         events += [(topic, event) for event in _metric_events(one, names)]
-        if one.row.dirty & LABELLED:
+        # Of its making the project hears; whoever opened the run since then has read it.
+        if one.row.dirty & LABELS:
             events.append((topic, RunLabelled(name=one.row.name, version=one.row.version)))
             if one.row.kind == Run.Kind.TRACKED:
                 events.append((topic, status_of(one.row)))

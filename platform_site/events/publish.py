@@ -13,6 +13,10 @@ from platform_site.core.transactions import in_transaction
 from platform_site.events.knock import knock_on_commit
 from platform_site.events.models import Event
 
+# Plain SQL: building model instances took a third of the CPU of a busy fold (2026-11-20).
+INSERT_EVENT = (
+    "INSERT INTO events_event (topic_id, seq, kind, data, at) VALUES (%s, %s, %s, %s, %s)"
+)
 MAX_EVENT_BYTES = 256 * 1024
 NEXT_NUMBER = (
     "INSERT INTO events_topic (key, head, floor) VALUES (%s, 1, 0) "
@@ -75,22 +79,24 @@ def publish_many(events: Iterable[tuple[str, LiveEvent]]) -> None:
     by_topic: dict[str, list[LiveEvent]] = {}
     for topic_key, event in events:
         by_topic.setdefault(topic_key, []).append(event)
-    moment = now()
+    at = connection.ops.adapt_datetimefield_value(now())
     ordered = sorted(by_topic)
     for start in range(0, len(ordered), TOPICS_AT_ONCE):
         topic_keys = ordered[start : start + TOPICS_AT_ONCE]
         heads = _take_numbers({key: len(by_topic[key]) for key in topic_keys})
-        Event.objects.bulk_create(
-            Event(
-                topic_id=heads[key][0],
-                seq=heads[key][1] - len(by_topic[key]) + number,
-                kind=event.KIND,
-                data=_text_of(key, event),
-                at=moment,
+        rows = [
+            (
+                heads[key][0],
+                heads[key][1] - len(by_topic[key]) + number,
+                event.KIND,
+                _text_of(key, event),
+                at,
             )
             for key in topic_keys
             for number, event in enumerate(by_topic[key], start=1)
-        )
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(INSERT_EVENT, rows)
         for key in topic_keys:
             knock_on_commit(key)
 
