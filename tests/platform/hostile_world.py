@@ -10,7 +10,8 @@ from typing import Any
 from django.core.management import call_command
 from django.test import override_settings
 
-from experiments.models import Dataset
+from experiments.models import Dataset, Experiment, SavedView, Span, Trace, TraceRun
+from experiments.tracking.keys import key_ids
 from registry.services.versions import register_run
 from tests.experiments.dataset_help import do_job, upload
 from tests.experiments.training_help import finished_run
@@ -56,9 +57,30 @@ def _build() -> SimpleNamespace:
     type(version).objects.filter(pk=version.pk).update(card=" ".join(PAYLOADS))
     type(version.model).objects.filter(pk=version.model_id).update(description=" ".join(PAYLOADS))
     run.refresh_from_db()
+    trace, view = _logged(run, alice)
     return SimpleNamespace(
-        **vars(people), run=run, dataset=dataset, version=version, failed=failed.dataset
-    )
+        **vars(people), run=run, dataset=dataset, version=version, failed=failed.dataset,
+        trace=trace, view=view,
+    )  # fmt: skip
+
+
+def _logged(run: Any, by: Any) -> tuple[Trace, SavedView]:
+    """Give the run an experiment, tags, a trace and a view that an attacker named."""
+    text = " ".join(PAYLOADS)
+    Experiment.objects.filter(pk=run.experiment_id).update(name=MARK, description=text)
+    ids = key_ids(PAYLOADS)
+    run.tags.bulk_create(run.tags.model(run=run, key_id=one, value=text) for one in ids.values())
+    trace = Trace.objects.create(
+        trace_id="tr-" + "a" * 32, experiment_id=run.experiment_id, name=MARK, request_ms=1,
+        request_preview=text, response_preview=text,
+    )  # fmt: skip
+    TraceRun.objects.create(trace=trace, run=run)
+    Span.objects.create(trace=trace, span_id="b" * 16, name=MARK, start_ns=1, end_ns=2)
+    view = SavedView.objects.create(
+        project_id=run.project_id, name=PAYLOADS[1][:100], query={"q": text}, is_shared=True,
+        created_by=by, created_at=run.created_at,
+    )  # fmt: skip
+    return trace, view
 
 
 def _table() -> bytes:
@@ -78,5 +100,6 @@ def addresses(world: Any) -> dict[str, str]:
         "dataset_id": str(world.dataset.pk), "number": "1", "job_id": str(world.run.job_id),
         "name": "star model", "uuid": world.run.uuid, "project_id": str(world.project.pk),
         "user_id": str(world.bob.pk), "token_key": "assay_0123456", "batch_id": "1",
-        "secret": "x", "uidb64": "x", "token": "x",
+        "secret": "x", "uidb64": "x", "token": "x", "trace_id": world.trace.trace_id,
+        "experiment_id": str(world.run.experiment_id), "view_id": str(world.view.pk),
     }  # fmt: skip

@@ -11,6 +11,7 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
 from platform_site.core.access_rules import walk_routes
+from platform_site.protocol import protocol_urls
 from tests.platform.hostile_world import PAYLOADS, addresses, one_of_everything
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.django_db]
@@ -29,6 +30,7 @@ QUERY_KEYS = (
     "limit", "offset", "after", "before", "page", "sort", "search", "status", "project", "dataset",
     "filters", "columns", "target", "as", "format", "topic", "run", "q", "descending", "model_type",
     "min_confidence", "actual", "correct", "threshold", "row", "version", "before_id", "column",
+    "runs", "key", "path", "view", "group", "cols", "start", "end", "buckets", "by", "show",
 )  # fmt: skip
 QUERY_VALUES = (
     "-1", "0", str(2**63), str(10**30), "1e999999", "NaN", "abc", "\x00", "%", "_" * 300,
@@ -38,6 +40,7 @@ QUERY_VALUES = (
 SECRET_LINES = re.compile(r"Traceback|site-packages|SELECT .* FROM|django\.db", re.I)
 STREAMS = ("stream/",)
 DESCRIPTION = ("api/v1/schema/", "api/v1/docs/")
+PROTOCOL = {str(address.pattern) for address in protocol_urls()}
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +65,16 @@ def client_of(world):
 
 
 def routes(prefix: str = "") -> list[tuple[str, Any]]:
-    """Return (route, view) of everything outside the console and the API's own description."""
+    """Return (route, view) of all but console, API description and the clients' protocol.
+
+    The protocol has rubbish of its own, as bytes: ``tests/*/test_protocol_*``.
+    """
     return [
         (route, pattern.callback)
         for route, pattern, _ in walk_routes()
-        if route.startswith(prefix) and not route.startswith(("admin/", *DESCRIPTION))
+        if route.startswith(prefix)
+        and not route.startswith(("admin/", *DESCRIPTION))
+        and route not in PROTOCOL
     ]
 
 
