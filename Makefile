@@ -34,7 +34,7 @@ test-slow: $(DEV_STAMP) ## Run the slow tests and those that kill processes.
 	$(PYTEST) -m "(slow or chaos) and not e2e and not gpu and not mlflow"
 
 test-mlflow: $(DEV_STAMP) ## Run real MLflow clients against the product (installs two of them beside it).
-	@clients=$$(.ci/mlflow_clients) && eval "$$clients" && $(PYTEST) -m mlflow tests/mlflow
+	@clients=$$(.ci/mlflow_clients) && eval "$$clients" && $(PYTEST) -n $(TEST_WORKERS) --dist loadfile -m mlflow tests/mlflow
 
 test-frontend: ## Run the browser modules' unit tests (needs node).
 	node --test tests/frontend/*.test.mjs
