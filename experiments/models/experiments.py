@@ -10,7 +10,7 @@ DEFAULT_EXPERIMENT: Final = "Default"
 
 
 class Lifecycle(models.TextChoices):
-    """Deleting hides; nothing is lost until it is purged."""
+    """Deleting hides; nothing is lost."""
 
     ACTIVE = "active", "Active"
     DELETED = "deleted", "Deleted"
