@@ -67,7 +67,7 @@ def test_every_command_of_ours_has_a_test():
         path.stem
         for path in ROOT.glob("*/**/management/commands/*.py")
         if path.stem != "__init__"
-        and ".venv" not in path.parts
+        and not any(part.startswith(".venv") for part in path.parts)
         and "node_modules" not in path.parts
     ]
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
