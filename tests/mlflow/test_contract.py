@@ -94,9 +94,11 @@ class Side:
             return sorted(items, key=_own_key) if named else items
         if isinstance(value, str):
             for name, own in sorted(self.names.items()):
-                value = re.sub(
-                    rf"(?<![0-9a-zA-Z]){re.escape(own)}(?![0-9a-zA-Z])", "{" + name + "}", value
-                )
+                # Small numbers mean an experiment only where one stands: "1" is a value, too.
+                before, after = r"(?<![0-9a-zA-Z])", r"(?![0-9a-zA-Z])"
+                if own.isdigit() and key != "experiment_id":
+                    before, after = "(?<=/)", "(?=/|$)"
+                value = re.sub(before + re.escape(own) + after, "{" + name + "}", value)
             return re.sub(
                 r"^.*(?=/models/|/\{run2?\}/artifacts)|^(mlflow-artifacts:|/).*(?=/\{e\}$)",
                 "ROOT",
