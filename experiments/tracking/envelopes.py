@@ -187,6 +187,10 @@ def _sums(whole: list[Head], parts: list[Columns], axis: _Axis) -> list[Bucket]:
 def _ascending(part: Columns, axis: _Axis) -> Iterator[Columns]:
     """Yield the points in pieces along which x never falls; as a rule that is one piece."""
     xs = axis.xs(part)
+    plain = xs.tolist()
+    if sorted(plain) == plain:  # half the time of comparing neighbours
+        yield part
+        return
     start = 0
     for place in compress(range(1, len(xs)), map(gt, xs, islice(xs, 1, None))):
         yield _cut(part, start, place)
