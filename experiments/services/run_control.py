@@ -1,5 +1,7 @@
 """Pause, resume, stop and retry of a training, as its people ask for it."""
 
+from django.db.models import F
+
 from experiments.models import Run
 from experiments.services.runs import clean_run_name
 from platform_site.core.errors import Conflict
@@ -30,8 +32,11 @@ def edit_run(*, run: Run, name: str | None = None, priority: int | None = None) 
             control.set_priority(job_id=_job_of(run), priority=priority)
         if name is not None:
             run.name = clean_run_name(name)
-            run.version += 1
-            run.save(update_fields=["name", "version"])
+            Run.objects.filter(pk=run.pk).update(
+                name=run.name,
+                version=F("version") + 1,
+                dirty=F("dirty").bitor(Run.Dirty.LABELS),
+            )
     return run
 
 

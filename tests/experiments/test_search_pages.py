@@ -11,7 +11,7 @@ from experiments.tracking.operations import LogBatch
 from experiments.tracking.points import OURSELVES
 from experiments.tracking.search import columns
 from experiments.tracking.search.experiments import search_experiments
-from experiments.tracking.search.runs import runs_to_fold, search_folded_runs, search_runs
+from experiments.tracking.search.runs import runs_to_fold, search_run_ids, search_runs
 from experiments.tracking.writer import write_group
 from platform_site.core.errors import Invalid
 from platform_site.core.paging import make_token
@@ -170,7 +170,7 @@ def test_points_are_folded_before_they_are_compared(people):
     assert runs_to_fold(*arguments) == [run.pk]
     assert runs_to_fold(db, [people.project.pk], None, "", ["metrics.loss"]) == [run.pk]
     assert runs_to_fold(db, [people.project.pk], [experiment.pk], "run_name = 'run'") == []
-    assert search_folded_runs(*arguments)[0] == []
+    assert search_run_ids(*arguments)[0] == []
     assert [row.id for row in search_runs(*arguments)[0]] == [run.pk]
     assert runs_to_fold(*arguments) == []
 

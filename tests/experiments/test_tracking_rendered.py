@@ -6,6 +6,7 @@ import math
 import pytest
 
 from experiments.models import Run
+from experiments.services.run_control import edit_run
 from experiments.tracking.database import Database
 from experiments.tracking.folding import fold
 from experiments.tracking.operations import DeleteTag, LogBatch, UpdateRun
@@ -82,6 +83,13 @@ def test_every_kind_of_write_is_seen_at_once(alice, run):
     write(DeleteTag(run.uuid, alice, "t"))
     write(UpdateRun(run.uuid, alice, name="second"))
     assert rendered(run)[0]["data"]["tags"] == [{"key": "mlflow.runName", "value": "second"}]
+
+
+def test_a_name_given_on_the_pages_is_seen_at_once(run):
+    assert rendered(run)[0]["data"]["tags"] == [{"key": "mlflow.runName", "value": "first"}]
+    edit_run(run=run, name="third")
+    assert rendered(run)[0]["data"]["tags"] == [{"key": "mlflow.runName", "value": "third"}]
+    assert Run.objects.get(pk=run.pk).dirty & Run.Dirty.LABELS
 
 
 def test_queries_do_not_grow_with_the_runs_and_vanish_when_nothing_changed(people, alice):

@@ -57,9 +57,11 @@ def search_runs(
     to_fold = runs_to_fold(db, project_ids, experiment_ids, filter_text, order_by)
     if to_fold:
         ensure_folded(db, run_ids=to_fold)
-    return search_folded_runs(
+    found, token = search_run_ids(
         db, project_ids, experiment_ids, filter_text, order_by, view, max_results, page_token
     )
+    rows = {row[0]: RunRow._make(row) for row in db.rows_in(FIND_ROWS, found)}
+    return [rows[run_id] for run_id in found if run_id in rows], token
 
 
 def runs_to_fold(
@@ -87,28 +89,6 @@ def runs_to_fold(
         scope.params,
     )
     return [run_id for run_id, dirty in rows if dirty & Run.Dirty.METRICS]
-
-
-def search_folded_runs(
-    db: Database,
-    project_ids: Iterable[int],
-    experiment_ids: Iterable[int] | None,
-    filter_text: str | None = None,
-    order_by: Sequence[str] = (),
-    view: View = "ACTIVE_ONLY",
-    max_results: int = 1000,
-    page_token: str | None = None,
-) -> tuple[list[RunRow], str | None]:
-    """Search as `search_runs` does, on the event loop: nothing is folded, nothing waits.
-
-    Raises:
-        Invalid: naming the clause, key, token or number that does not fit.
-    """
-    found, token = search_run_ids(
-        db, project_ids, experiment_ids, filter_text, order_by, view, max_results, page_token
-    )
-    rows = {row[0]: RunRow._make(row) for row in db.rows_in(FIND_ROWS, found)}
-    return [rows[run_id] for run_id in found if run_id in rows], token
 
 
 def search_run_ids(
